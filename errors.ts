@@ -1,0 +1,134 @@
+// The one error table: every answer a client can get and every reason a service does not start.
+// `code` and `title` are sent; `reason` and `cause` are only ever logged.
+import createError from '@fastify/error'
+import type { FastifyError } from '@fastify/error'
+
+/** Answers to a request, by the `code` that stands in the problem (RFC 9457). */
+export const refusals = {
+  invalid_request: { status: 400, title: 'The request is malformed' },
+  validation: { status: 400, title: 'The request does not match the schema' },
+  credentials_required: { status: 401, title: 'Credentials are required' },
+  invalid_credentials: { status: 401, title: 'The credentials are invalid' },
+  invalid_token: { status: 401, title: 'The access token is invalid' },
+  insufficient_scope: { status: 403, title: 'The credentials lack a required scope' },
+  insufficient_role: { status: 403, title: 'The credentials lack a required role' },
+  access_denied: { status: 403, title: 'Access is denied' },
+  account_disabled: { status: 403, title: 'The account is disabled' },
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  request_timeout: { status: 408, title: 'The request took too long' },
+  conflict: { status: 409, title: 'The request conflicts with the current state' },
+  payload_too_large: { status: 413, title: 'The request body is too large' },
+  uri_too_long: { status: 414, title: 'The request URI is too long' },
+  unsupported_media_type: { status: 415, title: 'The media type is not supported' },
+  quota_exceeded: {
+    status: 429,
+    title: 'Too many requests',
+    type: 'https://iana.org/assignments/http-problem-types#quota-exceeded'
+  },
+  headers_too_large: { status: 431, title: 'The request headers are too large' },
+  internal_error: { status: 500, title: 'Internal error' },
+  unavailable: { status: 503, title: 'Temporarily unavailable' }
+} as const satisfies Record<string, { status: number; title: string; type?: string }>
+
+export type RefusalCode = keyof typeof refusals
+
+/** Reasons not to start, or a fault of the service's own code found while it runs. */
+export const faults = {
+  GATEHOUSE_OPTION_INVALID: 'an option is unknown, of the wrong type or contradicts another',
+  GATEHOUSE_OPTIONS_LATE: 'the core\'s options cannot change after boot',
+  GATEHOUSE_NAME_TAKEN: 'two security schemes, or a scheme and a decorator, share a name',
+  GATEHOUSE_PRINCIPAL_TAKEN: 'request.principal is decorated already; register guards with principal: false',
+  GATEHOUSE_DENY_NOT_ROOT: "defaultAccess: 'deny' is accepted only on the root context",
+  GATEHOUSE_EARLIER_ROUTES: 'routes were declared before the core was loaded and cannot be guarded by it',
+  GATEHOUSE_GUARD_MISSING: 'onRequest is present but undefined; a plugin was probably not awaited',
+  GATEHOUSE_GUARD_WRONG_HOOK: 'a guard stands in a hook other than onRequest',
+  GATEHOUSE_GUARD_NESTING: 'a limit or publicAccess stands inside anyOf, allOf or optional',
+  GATEHOUSE_GUARD_UNDECLARED: 'a guard runs on a route that does not declare it; use app.protect()',
+  GATEHOUSE_GUARDS_DID_NOT_RUN: 'the handler was reached though the guards of the route did not run',
+  GATEHOUSE_PROTECT_TOO_LATE: 'protect() was called after a route of the same context or of a child was declared',
+  GATEHOUSE_UNAUTHENTICATED_AUTHORIZATION: 'an authorization guard stands without an authenticating one before it',
+  GATEHOUSE_SCOPE_UNKNOWN: 'a required scope is declared by no scheme of the route, though some declare scopes',
+  GATEHOUSE_SECURITY_DIFFERS: 'schema.security differs from what the guards enforce',
+  GATEHOUSE_SECURITY_NOT_ENFORCED: 'schema.security is documented but no guard enforces it',
+  GATEHOUSE_SECURITY_UNKNOWN: 'schema.security names a scheme that no plugin defines',
+  GATEHOUSE_PUBLIC_AND_GUARDED: 'publicAccess stands beside or under an authenticating guard',
+  GATEHOUSE_PUBLIC_REASON_MISSING: 'publicAccess needs a reason',
+  GATEHOUSE_NO_STANCE: "the route declares neither a guard nor publicAccess under defaultAccess: 'deny'",
+  GATEHOUSE_TOO_MANY_ALTERNATIVES: 'the requirement of the route has more than 16 alternatives',
+  GATEHOUSE_NO_PRINCIPAL: 'no principal was authenticated by the guards of this route'
+} as const satisfies Record<string, string>
+
+export type FaultCode = keyof typeof faults
+
+/** What an answer may carry beside its code. */
+export interface RefusalContext {
+  /** Sent: one sentence for the client. Never a secret, never an echoed value. */
+  detail?: string
+  /** Sent with `validation`: where the request is wrong, never what it held. */
+  errors?: readonly ProblemError[]
+  /** Sent as `Retry-After`, in whole seconds. */
+  retryAfterSeconds?: number
+  /** Sent as the problem's further members, such as `violated-policies`. */
+  members?: Readonly<Record<string, unknown>>
+  /** Logged only: why, for the operator. Never a secret. */
+  reason?: string
+  /** Logged only: the error behind this one. */
+  cause?: unknown
+}
+
+export interface ProblemError {
+  pointer?: string
+  parameter?: string
+  in: 'body' | 'query' | 'path' | 'header'
+  detail: string
+}
+
+export type Refusal = FastifyError & RefusalContext & { code: RefusalCode; statusCode: number }
+export type Fault = FastifyError & { code: FaultCode }
+
+type ErrorConstructor = ReturnType<typeof createError>
+const refusalErrors = new Map<string, ErrorConstructor>()
+for (const [code, { status, title }] of Object.entries(refusals)) {
+  refusalErrors.set(code, createError(code, title, status))
+}
+
+/** The error that becomes the answer named `code`; throw it from a handler, a service or a callback. */
+export function refusal (code: RefusalCode, context: RefusalContext = {}): Refusal {
+  const Constructor = refusalErrors.get(code) as ErrorConstructor
+  return Object.assign(new Constructor(), context) as unknown as Refusal
+}
+
+/** Whether `error` came out of {@link refusal}: its code and status may be sent. */
+export function isRefusal (error: unknown): error is Refusal {
+  return error instanceof Error && 'code' in error && refusalErrors.get(String(error.code))?.prototype.isPrototypeOf(error) === true
+}
+
+/** The error that stops a boot, or answers 500, with a code of its own. */
+export function fault (code: FaultCode, detail: string): Fault {
+  const Constructor = createError(code, '%s: %s', 500)
+  return new Constructor(detail, faults[code]) as Fault
+}
+
+/** A problem as it is sent (RFC 9457): nothing in it comes from the error's message or cause. */
+export interface Problem {
+  type?: string
+  title: string
+  status: number
+  code: string
+  detail?: string
+  instance?: string
+  errors?: readonly ProblemError[]
+  [member: string]: unknown
+}
+
+/** The body for an answer. */
+export function problemOf (code: RefusalCode, requestId: string | null, context: RefusalContext = {}): Problem {
+  const entry: { status: number; title: string; type?: string } = refusals[code]
+  const problem: Problem = { title: entry.title, status: entry.status, code }
+  if (entry.type !== undefined) problem.type = entry.type
+  if (context.detail !== undefined) problem.detail = context.detail
+  if (requestId !== null) problem.instance = `urn:request:${requestId}`
+  if (context.errors !== undefined) problem.errors = context.errors
+  return context.members === undefined ? problem : { ...context.members, ...problem }
+}

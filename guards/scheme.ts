@@ -1,0 +1,56 @@
+// An OpenAPI security scheme that can do all its duties: read credentials, judge them, ask for them, be published.
+import type { FastifyRequest } from 'fastify'
+import type { Refusal } from '../errors.ts'
+import type { Awaitable, Principal } from './principal.ts'
+
+/** The part of a request that schemes and policies read; every typed `FastifyRequest` is one. */
+export type GuardedRequest = Pick<FastifyRequest, 'id' | 'raw' | 'headers' | 'log' | 'method' | 'server'>
+
+/** OpenAPI 3.1 Security Scheme Object. */
+export type SecuritySchemeObject =
+  | { type: 'http'; scheme: string; bearerFormat?: string; description?: string }
+  | { type: 'apiKey'; in: 'header' | 'query' | 'cookie'; name: string; description?: string }
+  | { type: 'oauth2'; flows: OAuthFlows; description?: string }
+  | { type: 'openIdConnect'; openIdConnectUrl: string; description?: string }
+  | { type: 'mutualTLS'; description?: string }
+
+interface OAuthFlow { scopes: Record<string, string>; refreshUrl?: string }
+
+export interface OAuthFlows {
+  password?: OAuthFlow & { tokenUrl: string }
+  clientCredentials?: OAuthFlow & { tokenUrl: string }
+  authorizationCode?: OAuthFlow & { authorizationUrl: string; tokenUrl: string }
+}
+
+/** Where the credentials of a scheme travel. */
+export interface Carrier {
+  in: 'header' | 'query' | 'cookie' | 'connection'
+  name: string
+}
+
+export interface ChallengeContext {
+  request: GuardedRequest
+  /** Why this scheme refused; absent when nothing of its kind was presented. */
+  error?: Refusal
+  /** The scopes the route requires, of all levels, outer first. */
+  scopes: readonly string[]
+}
+
+export interface Scheme<P extends Principal = Principal> {
+  /** The OpenAPI name, and the name of the decorator. */
+  readonly name: string
+  /** Published in `components.securitySchemes` as it is. */
+  readonly definition: SecuritySchemeObject
+  readonly carrier: Carrier
+  /** A browser sends it unasked: a cookie, Basic, a client certificate. */
+  readonly ambient: boolean
+  /** Scopes the scheme knows, with a text each; a route that requires another is refused at boot. */
+  readonly scopes?: Readonly<Record<string, string>>
+  /**
+   * The principal of valid credentials; `null` when nothing of this kind was presented.
+   * Bad credentials throw a `refusal(…)`; anything else that is thrown, or no answer in time, is a 503.
+   */
+  authenticate (request: GuardedRequest): Awaitable<P | null>
+  /** The `WWW-Authenticate` value for a refusal (RFC 9110 §11.6.1), or `null` for none. */
+  challenge (context: ChallengeContext): string | null
+}
