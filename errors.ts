@@ -36,6 +36,8 @@ export type RefusalCode = keyof typeof refusals
 /** Reasons not to start, or a fault of the service's own code found while it runs. */
 export const faults = {
   GATEHOUSE_OPTION_INVALID: 'an option is unknown, of the wrong type or contradicts another',
+  GATEHOUSE_PEER_MISSING: 'an optional package is needed here and is not installed',
+  GATEHOUSE_KEY_FILE_INVALID: 'a signing key file cannot be used',
   GATEHOUSE_OPTIONS_LATE: 'the core\'s options cannot change after boot',
   GATEHOUSE_NAME_TAKEN: 'two security schemes, or a scheme and a decorator, share a name',
   GATEHOUSE_PRINCIPAL_TAKEN: 'request.principal is decorated already; register guards with principal: false',
@@ -96,7 +98,7 @@ for (const [code, { status, title }] of Object.entries(refusals)) {
 /** The error that becomes the answer named `code`; throw it from a handler, a service or a callback. */
 export function refusal (code: RefusalCode, context: RefusalContext = {}): Refusal {
   const Constructor = refusalErrors.get(code) as ErrorConstructor
-  return Object.assign(new Constructor(), context) as unknown as Refusal
+  return Object.assign(new Constructor(), context, { code }) as unknown as Refusal
 }
 
 /** Whether `error` came out of {@link refusal}: its code and status may be sent. */

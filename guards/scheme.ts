@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify'
 import type { Refusal } from '../errors.ts'
 import type { Awaitable, Principal } from './principal.ts'
 
-/** The part of a request that schemes and policies read; every typed `FastifyRequest` is one. */
-export type GuardedRequest = Pick<FastifyRequest, 'id' | 'raw' | 'headers' | 'log' | 'method' | 'server'>
+/** The part of a request that guards need to recognise it; every typed `FastifyRequest` is one. */
+export type GuardedRequest = Pick<FastifyRequest, 'id' | 'raw' | 'headers' | 'log' | 'method'>
 
 /** OpenAPI 3.1 Security Scheme Object. */
 export type SecuritySchemeObject =
@@ -29,7 +29,7 @@ export interface Carrier {
 }
 
 export interface ChallengeContext {
-  request: GuardedRequest
+  request: FastifyRequest
   /** Why this scheme refused; absent when nothing of its kind was presented. */
   error?: Refusal
   /** The scopes the route requires, of all levels, outer first. */
@@ -50,7 +50,7 @@ export interface Scheme<P extends Principal = Principal> {
    * The principal of valid credentials; `null` when nothing of this kind was presented.
    * Bad credentials throw a `refusal(…)`; anything else that is thrown, or no answer in time, is a 503.
    */
-  authenticate (request: GuardedRequest): Awaitable<P | null>
+  authenticate (request: FastifyRequest): Awaitable<P | null>
   /** The `WWW-Authenticate` value for a refusal (RFC 9110 §11.6.1), or `null` for none. */
   challenge (context: ChallengeContext): string | null
 }

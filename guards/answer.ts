@@ -1,0 +1,84 @@
+// Which answer a refused request gets: one status, one code, and the challenges that would help the client.
+import { refusal } from '../errors.ts'
+import type { FastifyRequest } from 'fastify'
+import type { Problem, Refusal } from '../errors.ts'
+import type { Plan } from './plan.ts'
+import type { Scheme } from './scheme.ts'
+import type { GuardState } from './state.ts'
+import { describe } from './node.ts'
+import { decide } from './decision.ts'
+
+/** How refusals are written; body and OpenAPI change together. */
+export interface RefusalFormat {
+  /** JSON Schema of the body, for OpenAPI. */
+  readonly schema: object
+  readonly contentType: string
+  /** The body: an object is sent as JSON, a string as it is. */
+  write (problem: Problem, request: FastifyRequest): object | string
+}
+
+export interface Answer {
+  readonly refusal: Refusal
+  readonly challenges: readonly string[]
+}
+
+/**
+ * 503 if a question could not be answered; else 403 (or 404) if someone authenticated but lacks a right; else
+ * 403 for a disabled account; else 401 for bad credentials; else 400 if something malformed was all there was;
+ * else 401 for none.
+ */
+export function answerOf ({ plan, outcomes }: GuardState, request: FastifyRequest): Answer {
+  const refused = outcomes.filter((outcome): outcome is Refusal => outcome instanceof Error)
+  const chosen =
+    refused.find(({ code }) => code === 'unavailable') ??
+    plan.questions.map(({ type }, slot) => (type === 'authorization' ? outcomes[slot] : null)).find((outcome): outcome is Refusal => outcome instanceof Error) ??
+    refused.find(({ statusCode }) => statusCode === 403) ??
+    refused.find(({ statusCode }) => statusCode === 401) ??
+    refused[0] ??
+    refusal('credentials_required')
+  return { refusal: chosen, challenges: challengesOf(chosen, plan, outcomes, request) }
+}
+
+function challengesOf (chosen: Refusal, plan: Plan, outcomes: GuardState['outcomes'], request: FastifyRequest): string[] {
+  const scopes = [...new Set([...plan.scopes, ...plan.anyScopes.flat()])]
+  const challenges = new Set<string>()
+  plan.questions.forEach((question, slot) => {
+    if (question.type !== 'scheme') return
+    const outcome = outcomes[slot]
+    const error = errorFor(chosen, outcome)
+    if (error === 'none') return
+    const challenge = question.scheme.challenge(error === null ? { request, scopes } : { request, scopes, error })
+    if (challenge !== null) challenges.add(challenge)
+  })
+  return [...challenges]
+}
+
+/** What a scheme is told when it is asked for its challenge: a refusal, `null` for a bare one; `none` for no challenge. */
+function errorFor (chosen: Refusal, outcome: GuardState['outcomes'][number]): Refusal | null | 'none' {
+  const accepted = typeof outcome === 'object' && outcome !== null && !(outcome instanceof Error)
+  if (chosen.statusCode === 401) return accepted ? 'none' : outcome instanceof Error ? outcome : null
+  if (chosen.statusCode === 400) return outcome instanceof Error ? outcome : 'none'
+  return chosen.statusCode === 403 && accepted ? chosen : 'none'
+}
+
+/** For development: which clause of which level failed, and what was presented, without its value. */
+export function explain ({ plan, outcomes }: GuardState, request: FastifyRequest): object {
+  return {
+    clauses: plan.guards.flatMap(({ node, level }) => {
+      const decision = plan.decisions.get(node)
+      return decision === undefined ? [] : [{ level, guard: describe(node), outcome: wordFor(decide(decision, outcomes)) }]
+    }),
+    presented: plan.schemes.filter(({ carrier }) => isPresented(carrier, request)).map(({ name, carrier }) => ({ scheme: name, in: carrier.in, name: carrier.name })),
+    reasons: outcomes.flatMap((outcome) => (outcome instanceof Error && outcome.reason !== undefined ? [outcome.reason] : []))
+  }
+}
+
+function wordFor (verdict: ReturnType<typeof decide>): string {
+  if (typeof verdict === 'number') return 'not asked'
+  return typeof verdict === 'symbol' ? verdict.description ?? '' : 'accepted'
+}
+
+function isPresented (carrier: Scheme['carrier'], request: FastifyRequest): boolean {
+  if (carrier.in === 'header') return request.headers[carrier.name.toLowerCase()] !== undefined
+  return carrier.in === 'cookie' && request.headers.cookie !== undefined
+}

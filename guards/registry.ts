@@ -1,0 +1,187 @@
+// What the core knows of a server: its schemes, its routes, its options. One registry a server, whichever
+// contexts the plugins were registered in.
+import { fault } from '../errors.ts'
+import { createClientAddress } from './client-address.ts'
+import { isDevelopment } from './environment.ts'
+import { describe } from './node.ts'
+import type { IncomingMessage } from 'node:http'
+import type { RefusalFormat } from './answer.ts'
+import type { Limit } from './node.ts'
+import type { Access, Plan } from './plan.ts'
+import type { SecurityRequirement } from './requirement.ts'
+import type { Runtime } from './run.ts'
+import type { Scheme } from './scheme.ts'
+
+/** Options of the core; given again, they replace those given before, until the service has booted. */
+export interface GuardsOptions {
+  /**
+   * Whether a route without a guard and without `publicAccess` may exist. `deny` is accepted only on the root context.
+   * @defaultValue 'open'
+   */
+  defaultAccess?: 'open' | 'deny'
+  /**
+   * Enforces a hand-written `schema.security` on routes that have no guard.
+   * @defaultValue false: such a route is refused at boot.
+   */
+  adoptSchemaSecurity?: boolean
+  /**
+   * Addresses and CIDRs of the proxies whose `X-Forwarded-For` is believed.
+   * @defaultValue none
+   */
+  trustedProxies?: readonly string[]
+  /**
+   * How refusals are written, and what OpenAPI says of them.
+   * @defaultValue problem+json (RFC 9457)
+   */
+  refusal?: RefusalFormat
+  /**
+   * What to do about routes that were declared before the core was loaded, which it cannot guard.
+   * `ignore` is not accepted together with `deny`.
+   * @defaultValue 'refuse': the service does not start.
+   */
+  earlierRoutes?: 'refuse' | 'ignore'
+  /**
+   * Whether `request.principal` is decorated.
+   * @defaultValue true
+   */
+  principal?: boolean
+  /**
+   * Seconds that a callback or a store may take to answer, before the request gets 503.
+   * @defaultValue 10
+   */
+  callbackTimeoutSeconds?: number
+}
+
+const checks: Readonly<Record<keyof GuardsOptions, (value: unknown) => boolean>> = {
+  defaultAccess: (value) => value === 'open' || value === 'deny',
+  adoptSchemaSecurity: (value) => typeof value === 'boolean',
+  trustedProxies: (value) => Array.isArray(value) && value.every((entry) => typeof entry === 'string'),
+  refusal: isRefusalFormat,
+  earlierRoutes: (value) => value === 'refuse' || value === 'ignore',
+  principal: (value) => typeof value === 'boolean',
+  callbackTimeoutSeconds: (value) => typeof value === 'number' && value > 0 && value <= 3600
+}
+
+function isRefusalFormat (value: unknown): boolean {
+  const format = value as Partial<RefusalFormat> | null
+  return typeof format === 'object' && format !== null &&
+    typeof format.schema === 'object' && typeof format.contentType === 'string' && typeof format.write === 'function'
+}
+
+/** A route as the registry keeps it; `plan` is final once the service has booted. */
+export interface RouteRecord {
+  readonly methods: readonly string[]
+  readonly url: string
+  /** Whether the compiled hook stands in a protecting context instead of on the route. */
+  readonly contextual: boolean
+  readonly format: RefusalFormat | null
+  /** `schema.security` of a route without a guard, to be adopted or refused at boot. */
+  readonly written: readonly SecurityRequirement[] | null
+  /** Whether Fastify declares it a second time with a trailing slash, without telling `onRoute` hooks. */
+  readonly twice: boolean
+  plan: Plan
+  /** Set when the service has booted. */
+  runtime: Runtime | null
+}
+
+/** A line of `app.guardedRoutes()`. */
+export interface GuardedRoute {
+  method: string
+  url: string
+  guards: { name: string; level: string }[]
+  requirement: SecurityRequirement[] | null
+  scopes: string[]
+  roles: string[]
+  policies: string[]
+  limits: { name: string; by: Limit['by']; max: number; windowSeconds: number }[]
+  access: Access
+  reason: string | null
+}
+
+export class Registry {
+  readonly schemes = new Map<string, Scheme>()
+  readonly routes: RouteRecord[] = []
+  /** Limits that hold for every route of the service. */
+  readonly serviceLimits: Limit[] = []
+  readonly #defaultFormat: RefusalFormat
+  #options: Readonly<GuardsOptions> = Object.freeze({})
+  #runtime: Runtime | null = null
+  #clientAddress = createClientAddress([])
+
+  constructor (defaultFormat: RefusalFormat) {
+    this.#defaultFormat = defaultFormat
+  }
+
+  get options (): Readonly<GuardsOptions> {
+    return this.#options
+  }
+
+  configure (options: GuardsOptions): void {
+    const given = Object.entries(options).filter(([, value]) => value !== undefined)
+    for (const [name, value] of given) {
+      const check = Object.hasOwn(checks, name) ? checks[name as keyof GuardsOptions] : undefined
+      if (check?.(value) !== true) throw fault('GATEHOUSE_OPTION_INVALID', `guards.${name}`)
+    }
+    if (given.length === 0) return
+    if (this.#runtime !== null) throw fault('GATEHOUSE_OPTIONS_LATE', 'guards')
+    this.#options = Object.freeze({ ...this.#options, ...Object.fromEntries(given) })
+    if (this.#options.defaultAccess === 'deny' && this.#options.earlierRoutes === 'ignore') {
+      throw fault('GATEHOUSE_OPTION_INVALID', "guards.earlierRoutes: 'ignore' with defaultAccess: 'deny'")
+    }
+    if (options.trustedProxies !== undefined) this.#clientAddress = createClientAddress(options.trustedProxies)
+  }
+
+  /** Ends the configuration: from here on every route has the settings that its requests run under. */
+  seal (): void {
+    const runtime: Runtime = Object.freeze({
+      callbackTimeoutSeconds: this.#options.callbackTimeoutSeconds ?? 10,
+      format: this.#options.refusal ?? this.#defaultFormat,
+      explains: isDevelopment()
+    })
+    this.#runtime = runtime
+    for (const record of this.routes) {
+      record.runtime = record.format === null ? runtime : Object.freeze({ ...runtime, format: record.format })
+    }
+  }
+
+  /** How answers are written that belong to no route, such as those of a limit on the whole service. */
+  get runtime (): Runtime {
+    if (this.#runtime === null) throw fault('GATEHOUSE_GUARDS_DID_NOT_RUN', 'before boot')
+    return this.#runtime
+  }
+
+  /** The client's address as limits count it: behind trusted proxies, unmapped, IPv6 by /64. */
+  clientAddress (raw: IncomingMessage): string {
+    return this.#clientAddress(raw)
+  }
+
+  addScheme (scheme: Scheme): void {
+    if (this.schemes.has(scheme.name)) throw fault('GATEHOUSE_NAME_TAKEN', `scheme ${scheme.name}`)
+    this.schemes.set(scheme.name, scheme)
+  }
+
+  guardedRoutes (): GuardedRoute[] {
+    return this.routes
+      .flatMap((record) => record.methods.map((method) => this.#line(method, record)))
+      .sort((a, b) => (a.url === b.url ? compare(a.method, b.method) : compare(a.url, b.url)))
+  }
+
+  #line (method: string, { url, plan }: RouteRecord): GuardedRoute {
+    return {
+      method,
+      url,
+      guards: plan.guards.map(({ node, level }) => ({ name: describe(node), level })),
+      requirement: plan.requirement === undefined ? null : plan.requirement.map((alternative) => Object.fromEntries(Object.entries(alternative).map(([name, scopes]) => [name, [...scopes]]))),
+      scopes: [...new Set([...plan.scopes, ...plan.anyScopes.flat()])],
+      roles: [...new Set([...plan.roles, ...plan.anyRoles.flat()])],
+      policies: [...plan.policies],
+      limits: [...this.serviceLimits, ...plan.limitsBefore, ...plan.limitsAfter].map(({ name, by, max, windowSeconds }) => ({ name, by, max, windowSeconds })),
+      access: plan.access,
+      reason: plan.reason
+    }
+  }
+}
+
+function compare (a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

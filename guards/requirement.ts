@@ -1,0 +1,109 @@
+// The OpenAPI security requirement of a list of guards: its disjunctive normal form, in order of writing.
+import { fault } from '../errors.ts'
+import type { Authorization, RequirementNode } from './node.ts'
+import { describe } from './node.ts'
+import type { Scheme } from './scheme.ts'
+
+/** OpenAPI 3.1 Security Requirement Objects: a list is OR, one object with several keys is AND, `{}` is optional. */
+export type SecurityRequirement = Readonly<Record<string, readonly string[]>>
+
+interface Judgement {
+  authorization: Authorization
+  /** Whose principal is judged. */
+  scheme: Scheme
+}
+
+/** One way to be let in. */
+export interface Alternative {
+  schemes: readonly Scheme[]
+  judgements: readonly Judgement[]
+}
+
+export const MAX_ALTERNATIVES = 16
+
+const NOBODY: Alternative = { schemes: [], judgements: [] }
+
+/** The alternatives of an AND list; `place` names the route in faults. */
+export function alternativesOf (members: readonly RequirementNode[], place: string): Alternative[] {
+  let alternatives: Alternative[] = [NOBODY]
+  for (const member of members) {
+    if (member.type === 'authorization') {
+      const { authorization } = member
+      alternatives = alternatives.map(({ schemes, judgements }) => {
+        const scheme = schemes[0]
+        if (scheme === undefined) throw fault('GATEHOUSE_UNAUTHENTICATED_AUTHORIZATION', `${place}: ${describe(member)}`)
+        return { schemes, judgements: [...judgements, { authorization, scheme }] }
+      })
+      continue
+    }
+    const ways = waysOf(member, place)
+    alternatives = bounded(alternatives.flatMap((left) => ways.map((right) => ({
+      schemes: [...new Set([...left.schemes, ...right.schemes])],
+      judgements: [...left.judgements, ...right.judgements]
+    }))), place)
+  }
+  return alternatives
+}
+
+function waysOf (node: RequirementNode, place: string): Alternative[] {
+  switch (node.type) {
+    case 'scheme': return [{ schemes: [node.scheme], judgements: [] }]
+    case 'optional': return [...waysOf(node.member, place), NOBODY]
+    case 'anyOf': return bounded(node.members.flatMap((member) => waysOf(member, place)), place)
+    case 'allOf': return alternativesOf(node.members, place)
+    case 'authorization': throw fault('GATEHOUSE_UNAUTHENTICATED_AUTHORIZATION', `${place}: ${describe(node)}`)
+  }
+}
+
+function bounded (alternatives: Alternative[], place: string): Alternative[] {
+  const seen = new Map<string, Alternative>()
+  for (const alternative of alternatives) {
+    const key = [
+      ...alternative.schemes.map(({ name }) => name).sort(),
+      ...alternative.judgements.map(({ authorization, scheme }) => `${scheme.name}:${authorization.kind}:${authorization.names.join(' ')}`).sort()
+    ].join('\n')
+    if (!seen.has(key)) seen.set(key, alternative)
+  }
+  if (seen.size > MAX_ALTERNATIVES) throw fault('GATEHOUSE_TOO_MANY_ALTERNATIVES', place)
+  return [...seen.values()]
+}
+
+/** Scope names stand in a requirement only where OpenAPI gives them a meaning. */
+function namesScopes (scheme: Scheme): boolean {
+  return scheme.definition.type === 'oauth2' || scheme.definition.type === 'openIdConnect'
+}
+
+/** The requirement as OpenAPI writes it; `requireAnyScope` is one alternative a scope. */
+export function requirementOf (alternatives: readonly Alternative[]): SecurityRequirement[] {
+  const written = new Map<string, SecurityRequirement>()
+  for (const alternative of alternatives) {
+    for (const requirement of requirementsOf(alternative)) {
+      const key = canonicalRequirement(requirement)
+      if (!written.has(key)) written.set(key, requirement)
+    }
+  }
+  return [...written.values()]
+}
+
+function requirementsOf ({ schemes, judgements }: Alternative): SecurityRequirement[] {
+  let scopesByScheme: ReadonlyMap<Scheme, readonly string[]>[] = [new Map()]
+  for (const { authorization, scheme } of judgements) {
+    if (!namesScopes(scheme)) continue
+    const choices = authorization.kind === 'scopes' ? [authorization.names] : authorization.kind === 'anyScope' ? authorization.names.map((name) => [name]) : []
+    if (choices.length === 0) continue
+    scopesByScheme = scopesByScheme.flatMap((scopes) => choices.map((names) =>
+      new Map(scopes).set(scheme, [...new Set([...(scopes.get(scheme) ?? []), ...names])])))
+  }
+  return scopesByScheme.map((scopes) => Object.fromEntries(schemes.map((scheme) => [scheme.name, scopes.get(scheme) ?? []])))
+}
+
+/** The same text for requirements that mean the same: the order of keys and scopes carries no meaning. */
+export function canonicalRequirement (requirement: SecurityRequirement): string {
+  return JSON.stringify(Object.entries(requirement).map(([name, scopes]) => [name, [...scopes].sort()] as const).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** Whether two lists of requirements mean the same. */
+export function sameRequirements (left: readonly SecurityRequirement[], right: readonly SecurityRequirement[]): boolean {
+  const texts = (list: readonly SecurityRequirement[]): string => [...new Set(list.map(canonicalRequirement))].sort().join('\n')
+  return texts(left) === texts(right)
+}

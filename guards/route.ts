@@ -1,0 +1,152 @@
+// From the options of a route to its plan: which of its hooks are guards, which levels protect it, and the
+// one compiled hook that takes their place.
+import { fault } from '../errors.ts'
+import { nodeOf } from './guard.ts'
+import { describe } from './node.ts'
+import { compilePlan, isActive } from './plan.ts'
+import { sameRequirements } from './requirement.ts'
+import { runPlan } from './run.ts'
+import { stateOf } from './state.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { RefusalFormat } from './answer.ts'
+import type { PlacedNode } from './plan.ts'
+import type { Registry, RouteRecord } from './registry.ts'
+import type { SecurityRequirement } from './requirement.ts'
+
+type Handler = (this: unknown, first: object, second: object) => unknown
+
+/** What an `onRoute` hook is given, as far as the core reads and writes it. */
+export interface DeclaredRoute {
+  method: string | string[]
+  url: string
+  prefix: string
+  routePath: string
+  handler: Handler
+  /** The second handler of a WebSocket route. */
+  wsHandler?: Handler
+  onRequest?: unknown
+  config?: { refusal?: RefusalFormat; [routeRecord]?: RouteRecord }
+  schema?: { security?: unknown }
+}
+
+const otherHooks = ['preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onTimeout', 'onError', 'onRequestAbort'] as const
+
+/** Where the record of a route stands in its `config`: a symbol, so that it is nobody else's business. */
+export const routeRecord = Symbol('gatehouse.route')
+
+const records = new WeakMap<object, RouteRecord>()
+
+/** The record of a route by the options object that `onRoute` hooks were given. */
+export function recordOf (route: object): RouteRecord | undefined {
+  return records.get(route)
+}
+
+/**
+ * Reads a route that is being declared, compiles its guards and puts the compiled hook where the first stood.
+ * `levels` are the guards of the protecting contexts, outer ones first.
+ */
+export function enrol (route: DeclaredRoute, levels: readonly PlacedNode[], registry: Registry): RouteRecord {
+  const known = records.get(route)
+  if (known !== undefined) return known
+  const methods = Array.isArray(route.method) ? route.method : [route.method]
+  const place = `${methods.join(', ')} ${route.url}`
+  assertHooks(route, place)
+  const hooks = listOf(route.onRequest)
+  const own = hooks.flatMap((hook): PlacedNode[] => {
+    const node = nodeOf(hook)
+    return node === undefined ? [] : [{ node, level: 'route' }]
+  })
+  const guards = [...levels, ...own]
+  const security = writtenSecurity(route)
+  const written = guards.length === 0 ? security : null
+  const record: RouteRecord = {
+    methods,
+    url: route.url,
+    contextual: levels.length > 0,
+    format: route.config?.refusal ?? null,
+    written,
+    twice: route.routePath === '' && route.prefix !== '',
+    plan: compilePlan(guards, place),
+    runtime: null
+  }
+  if (security !== null && written === null && !sameRequirements(security, record.plan.requirement ?? [])) {
+    throw fault('GATEHOUSE_SECURITY_DIFFERS', `${place}: guards require ${JSON.stringify(record.plan.requirement)}`)
+  }
+  if (written !== null || isActive(record.plan)) {
+    if (!record.contextual) route.onRequest = withCompiled(hooks, compiledHook(record))
+    else if (own.length > 0) route.onRequest = hooks.filter((hook) => nodeOf(hook) === undefined)
+    route.handler = checked(route.handler, record)
+    if (route.wsHandler !== undefined) route.wsHandler = checked(route.wsHandler, record)
+  } else if (own.length > 0) {
+    route.onRequest = hooks.filter((hook) => nodeOf(hook) === undefined)
+  }
+  route.config = { ...route.config, [routeRecord]: record }
+  records.set(route, record)
+  registry.routes.push(record)
+  return record
+}
+
+/** The hand-written requirement of a route, or `null` for none. */
+function writtenSecurity (route: DeclaredRoute): readonly SecurityRequirement[] | null {
+  const security = route.schema?.security
+  return Array.isArray(security) ? security as readonly SecurityRequirement[] : null
+}
+
+/** Runs the compiled guards of a protected route; stands in the outermost protecting context. */
+export function contextHook (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  const record = (request.routeOptions.config as DeclaredRoute['config'])?.[routeRecord]
+  if (record !== undefined) {
+    if (record.contextual && isActive(record.plan)) run(record, request, reply, done)
+    else done()
+  } else if (request.is404) done()
+  else done(fault('GATEHOUSE_GUARDS_DID_NOT_RUN', `${request.method} ${request.routeOptions.url ?? ''}`))
+}
+
+function compiledHook (record: RouteRecord) {
+  return function guards (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+    run(record, request, reply, done)
+  }
+}
+
+function run (record: RouteRecord, request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
+  const { plan, runtime } = record
+  if (runtime === null) done(fault('GATEHOUSE_GUARDS_DID_NOT_RUN', 'before boot'))
+  else runPlan(plan, runtime, request, reply, done)
+}
+
+function withCompiled (hooks: readonly unknown[], compiled: unknown): unknown[] {
+  const first = hooks.findIndex((hook) => nodeOf(hook) !== undefined)
+  const rest = (list: readonly unknown[]): unknown[] => list.filter((hook) => nodeOf(hook) === undefined)
+  const at = Math.max(0, first)
+  return [...rest(hooks.slice(0, at)), compiled, ...rest(hooks.slice(at))]
+}
+
+/**
+ * The handler, reached only after the guards of the route let this very request pass: a plugin that takes the
+ * compiled hook away turns the route into a 500. A WebSocket handler is called with the socket first.
+ */
+function checked (handler: Handler, record: RouteRecord): Handler {
+  return function guardedHandler (first, second) {
+    const state = stateOf(first) ?? stateOf(second)
+    if (isActive(record.plan) && (state === null || state.plan !== record.plan || !state.passed)) {
+      throw fault('GATEHOUSE_GUARDS_DID_NOT_RUN', `${record.methods.join(', ')} ${record.url}`)
+    }
+    return handler.call(this, first, second)
+  }
+}
+
+function assertHooks (route: DeclaredRoute, place: string): void {
+  if ('onRequest' in route && (route.onRequest === undefined || listOf(route.onRequest).includes(undefined))) {
+    throw fault('GATEHOUSE_GUARD_MISSING', place)
+  }
+  for (const name of otherHooks) {
+    for (const hook of listOf((route as Partial<Record<typeof name, unknown>>)[name])) {
+      const node = nodeOf(hook)
+      if (node !== undefined) throw fault('GATEHOUSE_GUARD_WRONG_HOOK', `${place}: ${describe(node)} in ${name}`)
+    }
+  }
+}
+
+function listOf (hooks: unknown): unknown[] {
+  return hooks === undefined ? [] : Array.isArray(hooks) ? hooks : [hooks]
+}

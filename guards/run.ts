@@ -1,0 +1,172 @@
+// The one hook a guarded route has: asks what its plan still needs to know, in a straight line while every
+// answer comes synchronously, and lets the request pass or refuses it.
+import { isRefusal, problemOf, refusal } from '../errors.ts'
+import { answerOf, explain } from './answer.ts'
+import { isPromise } from './awaitable.ts'
+import { ABSENT, REFUSED, decide, judgedPrincipal } from './decision.ts'
+import { beginState } from './state.ts'
+import { writeLimitHeaders } from './limit-headers.ts'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Refusal } from '../errors.ts'
+import type { RefusalFormat } from './answer.ts'
+import type { AllOfDecision, Outcome } from './decision.ts'
+import type { Limit, LimitState } from './node.ts'
+import type { Plan, Question } from './plan.ts'
+import type { Principal } from './principal.ts'
+import type { GuardState } from './state.ts'
+
+/** What the core was configured with. */
+export interface Runtime {
+  /** How long a callback or a store may take before the answer is 503. */
+  readonly callbackTimeoutSeconds: number
+  readonly format: RefusalFormat
+  /** Whether refusals carry an `explanation`: in development only. */
+  readonly explains: boolean
+}
+
+interface Run {
+  readonly state: GuardState
+  readonly runtime: Runtime
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+  readonly done: () => void
+  countedBefore: number
+  countedAfter: number
+}
+
+export function runPlan (plan: Plan, runtime: Runtime, request: FastifyRequest, reply: FastifyReply, done: () => void): void {
+  advance({ state: beginState(request, plan), runtime, request, reply, done, countedBefore: 0, countedAfter: 0 })
+}
+
+function advance (run: Run): void {
+  const { state } = run
+  const { plan, outcomes } = state
+  while (run.countedBefore < plan.limitsBefore.length) {
+    if (!count(run, plan.limitsBefore[run.countedBefore++])) return
+  }
+  for (;;) {
+    const gated = run.countedAfter < plan.limitsAfter.length
+    const verdict = decide(gated ? plan.gate : plan.root, outcomes)
+    if (typeof verdict === 'number') {
+      if (!ask(run, verdict)) return
+    } else if (verdict === REFUSED || verdict === ABSENT) {
+      refuse(run)
+      return
+    } else {
+      state.principal = typeof verdict === 'object' ? verdict : null
+      if (!gated) break
+      if (!count(run, plan.limitsAfter[run.countedAfter++])) return
+    }
+  }
+  state.passed = true
+  run.done()
+}
+
+/** Asks the question of `slot`; false where the answer comes later, or was a refusal that ended the request. */
+function ask (run: Run, slot: number): boolean {
+  const { outcomes, plan } = run.state
+  const question = plan.questions[slot]
+  if (question === undefined) throw new RangeError(`no question in slot ${String(slot)}`)
+  try {
+    const answer = question.type === 'scheme'
+      ? question.scheme.authenticate(run.request)
+      : question.authorization.authorize({ principal: judged(question.group, outcomes), request: run.request })
+    if (isPromise(answer)) {
+      settle<unknown>(run, answer, (found) => { resume(run, slot, outcomeOf(question, found)) }, (error) => { resume(run, slot, error) })
+      return false
+    }
+    outcomes[slot] = outcomeOf(question, answer)
+  } catch (error) {
+    outcomes[slot] = refusalFrom(error)
+  }
+  return true
+}
+
+function resume (run: Run, slot: number, outcome: Outcome): void {
+  run.state.outcomes[slot] = outcome
+  advance(run)
+}
+
+function judged (group: AllOfDecision, outcomes: readonly Outcome[]): Principal {
+  const principal = judgedPrincipal(group, outcomes)
+  if (principal === null) throw new TypeError('an authorization was asked before anyone was authenticated')
+  return principal
+}
+
+/** Schemes and policies are anybody's code: an answer that is not of the agreed form lets no one in. */
+function outcomeOf (question: Question, found: unknown): Outcome {
+  if (question.type === 'authorization') return found === null ? true : refusalFrom(found)
+  if (found === null) return null
+  if (typeof found === 'object' && 'subject' in found && typeof found.subject === 'string') return Object.freeze(found) as Principal
+  return refusalFrom(new TypeError('authenticate() answered with neither a principal nor null'))
+}
+
+/** Counts the request; false where the answer comes later, or the limit was exceeded. */
+function count (run: Run, limit: Limit | undefined): boolean {
+  if (limit === undefined) return true
+  const judge = (found: LimitState): boolean => {
+    writeLimitHeaders(run.reply, limit, found)
+    if (!found.exceeded) return true
+    send(run, exceeded(limit, found), [])
+    return false
+  }
+  try {
+    const found = limit.consume({ principal: run.state.principal, request: run.request })
+    if (!isPromise(found)) return judge(found)
+    settle(run, found, (state) => { if (judge(state)) advance(run) }, (error) => { send(run, error, []) })
+  } catch (error) {
+    send(run, refusalFrom(error), [])
+  }
+  return false
+}
+
+/** Waits for an answer, at most as long as configured; a client that left meanwhile is not answered. */
+function settle<T> (run: Run, answer: Promise<T>, onFound: (found: T) => void, onError: (error: Refusal) => void): void {
+  let waiting = true
+  const timer = setTimeout(() => { finish(() => { onError(refusal('unavailable', { retryAfterSeconds: 1, reason: 'no answer in time' })) }) }, run.runtime.callbackTimeoutSeconds * 1000)
+  const finish = (proceed: () => void): void => {
+    if (!waiting) return
+    waiting = false
+    clearTimeout(timer)
+    if (!run.reply.sent) proceed()
+  }
+  answer.then(
+    (found) => { finish(() => { onFound(found) }) },
+    (error: unknown) => { finish(() => { onError(refusalFrom(error)) }) }
+  ).catch((error: unknown) => { send(run, refusalFrom(error), []) })
+}
+
+function refusalFrom (error: unknown): Refusal {
+  return isRefusal(error) ? error : refusal('unavailable', { retryAfterSeconds: 1, reason: 'a callback or store failed', cause: error })
+}
+
+function exceeded (limit: Limit, { resetSeconds }: LimitState): Refusal {
+  return refusal('quota_exceeded', { retryAfterSeconds: Math.max(1, resetSeconds), members: { 'violated-policies': [limit.name] } })
+}
+
+function refuse (run: Run): void {
+  const { refusal: chosen, challenges } = answerOf(run.state, run.request)
+  send(run, chosen, challenges)
+}
+
+function send ({ state, runtime, request, reply }: Run, error: Refusal, challenges: readonly string[]): void {
+  const explanation = runtime.explains ? { explanation: explain(state, request) } : {}
+  sendRefusal(request, reply, runtime.format, { error, challenges, members: explanation })
+}
+
+/** Sends a refusal past every error handler and serializer of the service; its hooks still see it. */
+export function sendRefusal (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  format: RefusalFormat,
+  { error, challenges, members }: { error: Refusal; challenges: readonly string[]; members: Readonly<Record<string, unknown>> }
+): void {
+  const { code, statusCode, reason, cause } = error
+  if (statusCode >= 500) request.log.error({ code, reason, err: cause }, 'refused')
+  else request.log.info({ code, reason }, 'refused')
+  if (challenges.length > 0) void reply.header('www-authenticate', challenges.length === 1 ? challenges[0] : challenges)
+  if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds))
+  const problem = problemOf(code, request.id, { ...error, members: { ...error.members, ...members } })
+  const body = format.write(problem, request)
+  void reply.code(statusCode).header('cache-control', 'no-store').type(format.contentType).send(typeof body === 'string' ? body : JSON.stringify(body))
+}
