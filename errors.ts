@@ -33,6 +33,18 @@ export const refusals = {
 
 export type RefusalCode = keyof typeof refusals
 
+/** Errors of the token endpoint (RFC 6749 §5.2), which has a body of its own. */
+export const oauthErrors = {
+  invalid_request: { status: 400, description: 'The request is malformed' },
+  invalid_client: { status: 401, description: 'Client authentication failed' },
+  invalid_grant: { status: 400, description: 'The grant is invalid' },
+  unauthorized_client: { status: 400, description: 'The client may not use this grant' },
+  unsupported_grant_type: { status: 400, description: 'The grant type is not supported' },
+  invalid_scope: { status: 400, description: 'The scope is invalid or exceeds what may be granted' }
+} as const satisfies Record<string, { status: number; description: string }>
+
+export type OauthErrorCode = keyof typeof oauthErrors
+
 /** Reasons not to start, or a fault of the service's own code found while it runs. */
 export const faults = {
   GATEHOUSE_OPTION_INVALID: 'an option is unknown, of the wrong type or contradicts another',
@@ -49,6 +61,7 @@ export const faults = {
   GATEHOUSE_GUARD_UNDECLARED: 'a guard runs on a route that does not declare it; use app.protect()',
   GATEHOUSE_GUARDS_DID_NOT_RUN: 'the handler was reached though the guards of the route did not run',
   GATEHOUSE_PROTECT_TOO_LATE: 'protect() was called after a route of the same context or of a child was declared',
+  GATEHOUSE_LIMIT_TOO_LATE: 'rateLimit.max does not cover the routes declared before it, nor count before an earlier app.protect()',
   GATEHOUSE_UNAUTHENTICATED_AUTHORIZATION: 'an authorization guard stands without an authenticating one before it',
   GATEHOUSE_SCOPE_UNKNOWN: 'a required scope is declared by no scheme of the route, though some declare scopes',
   GATEHOUSE_SECURITY_DIFFERS: 'schema.security differs from what the guards enforce',
@@ -106,6 +119,24 @@ export function isRefusal (error: unknown): error is Refusal {
   return error instanceof Error && 'code' in error && refusalErrors.get(String(error.code))?.prototype.isPrototypeOf(error) === true
 }
 
+export type OauthError = FastifyError & { code: OauthErrorCode; statusCode: number }
+
+const oauthErrorConstructors = new Map<string, ErrorConstructor>()
+for (const [code, { status, description }] of Object.entries(oauthErrors)) {
+  oauthErrorConstructors.set(code, createError(code, description, status))
+}
+
+/** The error that becomes the token endpoint's answer named `code`. */
+export function oauthError (code: OauthErrorCode): OauthError {
+  const Constructor = oauthErrorConstructors.get(code) as ErrorConstructor
+  return Object.assign(new Constructor(), { code }) as unknown as OauthError
+}
+
+/** Whether `error` came out of {@link oauthError}. */
+export function isOauthError (error: unknown): error is OauthError {
+  return error instanceof Error && 'code' in error && oauthErrorConstructors.get(String(error.code))?.prototype.isPrototypeOf(error) === true
+}
+
 /** The error that stops a boot, or answers 500, with a code of its own. */
 export function fault (code: FaultCode, detail: string): Fault {
   const Constructor = createError(code, '%s: %s', 500)
@@ -132,5 +163,6 @@ export function problemOf (code: RefusalCode, requestId: string | null, context:
   if (context.detail !== undefined) problem.detail = context.detail
   if (requestId !== null) problem.instance = `urn:request:${requestId}`
   if (context.errors !== undefined) problem.errors = context.errors
-  return context.members === undefined ? problem : { ...context.members, ...problem }
+  for (const [name, value] of Object.entries(context.members ?? {})) problem[name] ??= value
+  return problem
 }

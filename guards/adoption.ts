@@ -11,14 +11,14 @@ import type { SecurityRequirement } from './requirement.ts'
 export function settleWrittenSecurity (registry: Registry): void {
   for (const record of registry.routes) {
     const { written } = record
-    if (written === null) continue
+    if (written === null || record.plan.access !== 'undeclared') continue
     const place = `${record.methods.join(', ')} ${record.url}`
     if (registry.options.adoptSchemaSecurity !== true) {
       if (written.length > 0) throw fault('GATEHOUSE_SECURITY_NOT_ENFORCED', place)
       continue
     }
     const node = nodeFor(written, registry, place)
-    record.plan = compilePlan([{ node, level: 'route' }], place)
+    record.plan = compilePlan([...record.plan.guards, { node, level: 'route' }], place)
   }
 }
 

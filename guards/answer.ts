@@ -1,9 +1,10 @@
 // Which answer a refused request gets: one status, one code, and the challenges that would help the client.
 import { refusal } from '../errors.ts'
+import { formatChallenge, isQuotable } from './challenge.ts'
 import type { FastifyRequest } from 'fastify'
 import type { Problem, Refusal } from '../errors.ts'
 import type { Plan } from './plan.ts'
-import type { Scheme } from './scheme.ts'
+import type { ChallengeContext, Scheme } from './scheme.ts'
 import type { GuardState } from './state.ts'
 import { describe } from './node.ts'
 import { decide } from './decision.ts'
@@ -15,6 +16,12 @@ export interface RefusalFormat {
   readonly contentType: string
   /** The body: an object is sent as JSON, a string as it is. */
   write (problem: Problem, request: FastifyRequest): object | string
+}
+
+export function isRefusalFormat (value: unknown): value is RefusalFormat {
+  const format = value as Partial<RefusalFormat> | null
+  return typeof format === 'object' && format !== null && typeof format.schema === 'object' && (format.schema as unknown) !== null &&
+    typeof format.contentType === 'string' && typeof format.write === 'function'
 }
 
 export interface Answer {
@@ -47,10 +54,26 @@ function challengesOf (chosen: Refusal, plan: Plan, outcomes: GuardState['outcom
     const outcome = outcomes[slot]
     const error = errorFor(chosen, outcome)
     if (error === 'none') return
-    const challenge = question.scheme.challenge(error === null ? { request, scopes } : { request, scopes, error })
+    const challenge = challengeOf(question.scheme, error === null ? { request, scopes } : { request, scopes, error })
     if (challenge !== null) challenges.add(challenge)
   })
+  // A 401 has at least one challenge (RFC 9110 §15.5.2), also where no scheme has a word for itself.
+  if (chosen.statusCode === 401 && challenges.size === 0) {
+    for (const { name } of plan.schemes) challenges.add(formatChallenge(name, { realm: 'api' }))
+  }
   return [...challenges]
+}
+
+/** What the scheme asks for; a scheme that fails at it must not turn the refusal into an error of the service. */
+function challengeOf (scheme: Scheme, context: ChallengeContext): string | null {
+  try {
+    const challenge = scheme.challenge(context)
+    if (challenge === null || (typeof challenge === 'string' && isQuotable(challenge))) return challenge
+    throw new TypeError('a challenge must be printable ASCII or null')
+  } catch (error) {
+    context.request.log.error({ err: error, scheme: scheme.name }, 'the challenge of a scheme failed')
+    return null
+  }
 }
 
 /** What a scheme is told when it is asked for its challenge: a refusal, `null` for a bare one; `none` for no challenge. */
@@ -79,6 +102,10 @@ function wordFor (verdict: ReturnType<typeof decide>): string {
 }
 
 function isPresented (carrier: Scheme['carrier'], request: FastifyRequest): boolean {
-  if (carrier.in === 'header') return request.headers[carrier.name.toLowerCase()] !== undefined
-  return carrier.in === 'cookie' && request.headers.cookie !== undefined
+  switch (carrier.in) {
+    case 'header': return request.headers[carrier.name.toLowerCase()] !== undefined
+    case 'query': return new URLSearchParams((request.raw.url ?? '').split('?').slice(1).join('?')).has(carrier.name)
+    case 'cookie': return request.headers.cookie !== undefined
+    case 'connection': return false
+  }
 }

@@ -41,13 +41,13 @@ export function nodeOf (hook: unknown): GuardNode | undefined {
 }
 
 function guardFor (node: GuardNode): RouteGuard {
-  function guard (request: GuardedRequest, _reply: object, done: (error?: Error) => void): void {
-    if (guardPassed(request, node)) {
-      done()
-      return
+  // It throws instead of calling back: a wrapper that tries several hooks would take an error for "not this one".
+  function guard (request: GuardedRequest, _reply: object, done?: (error?: Error) => void): void {
+    if (!guardPassed(request, node)) {
+      const path = (request.raw.url ?? '').split('?', 1).join()
+      throw fault('GATEHOUSE_GUARD_UNDECLARED', `${describe(node)} at ${request.method} ${path}`)
     }
-    const path = (request.raw.url ?? '').split('?', 1).join()
-    done(fault('GATEHOUSE_GUARD_UNDECLARED', `${describe(node)} at ${request.method} ${path}`))
+    done?.()
   }
   nodes.set(guard, node)
   return guard

@@ -2,10 +2,22 @@
 import type { FastifyReply } from 'fastify'
 import type { Limit, LimitState } from './node.ts'
 
+/** Seconds until the last of the exhausted limits of an answer opens again; an answer with none is not in it. */
+const waits = new WeakMap<FastifyReply, number>()
+
 /** Adds what a limit says to the answer; several limits share one list each. */
 export function writeLimitHeaders (reply: FastifyReply, limit: Limit, { remaining, resetSeconds }: LimitState): void {
   append(reply, 'ratelimit-policy', `"${limit.name}";q=${String(limit.max)};w=${String(limit.windowSeconds)}`)
   append(reply, 'ratelimit', `"${limit.name}";r=${String(Math.max(0, remaining))};t=${String(resetSeconds)}`)
+  if (remaining <= 0) waits.set(reply, Math.max(secondsToWait(reply), resetSeconds))
+}
+
+/**
+ * What `Retry-After` says: at least 1, and not before every limit written so far has room again, so that
+ * it never contradicts the `t` of an exhausted one.
+ */
+export function secondsToWait (reply: FastifyReply): number {
+  return waits.get(reply) ?? 1
 }
 
 function append (reply: FastifyReply, name: string, member: string): void {

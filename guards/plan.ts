@@ -69,7 +69,7 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
     limitsBefore: limits.filter(({ by }) => by === 'address'),
     limitsAfter: limits.filter(({ by }) => by !== 'address'),
     schemes,
-    requirement: access === 'undeclared' ? undefined : access === 'public' ? [] : requirementOf(alternatives),
+    requirement: access === 'undeclared' ? undefined : access === 'public' ? [] : requirementOf(alternatives, place),
     scopes: unique(authorizations, 'scopes'),
     anyScopes: authorizations.filter(({ kind }) => kind === 'anyScope').map(({ names }) => names),
     roles: unique(authorizations, 'roles'),

@@ -1,6 +1,7 @@
 // What the core knows of a server: its schemes, its routes, its options. One registry a server, whichever
 // contexts the plugins were registered in.
 import { fault } from '../errors.ts'
+import { isRefusalFormat } from './answer.ts'
 import { createClientAddress } from './client-address.ts'
 import { isDevelopment } from './environment.ts'
 import { describe } from './node.ts'
@@ -62,12 +63,6 @@ const checks: Readonly<Record<keyof GuardsOptions, (value: unknown) => boolean>>
   callbackTimeoutSeconds: (value) => typeof value === 'number' && value > 0 && value <= 3600
 }
 
-function isRefusalFormat (value: unknown): boolean {
-  const format = value as Partial<RefusalFormat> | null
-  return typeof format === 'object' && format !== null &&
-    typeof format.schema === 'object' && typeof format.contentType === 'string' && typeof format.write === 'function'
-}
-
 /** A route as the registry keeps it; `plan` is final once the service has booted. */
 export interface RouteRecord {
   readonly methods: readonly string[]
@@ -77,11 +72,14 @@ export interface RouteRecord {
   readonly format: RefusalFormat | null
   /** `schema.security` of a route without a guard, to be adopted or refused at boot. */
   readonly written: readonly SecurityRequirement[] | null
-  /** Whether Fastify declares it a second time with a trailing slash, without telling `onRoute` hooks. */
+  /** Whether Fastify may declare it a second time with a trailing slash, without telling `onRoute` hooks. */
   readonly twice: boolean
+  readonly constraints: Readonly<Record<string, unknown>>
   plan: Plan
   /** Set when the service has booted. */
   runtime: Runtime | null
+  /** Limits that hold for every route of the service. */
+  readonly serviceLimits: readonly Limit[]
 }
 
 /** A line of `app.guardedRoutes()`. */

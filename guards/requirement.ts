@@ -7,6 +7,12 @@ import type { Scheme } from './scheme.ts'
 /** OpenAPI 3.1 Security Requirement Objects: a list is OR, one object with several keys is AND, `{}` is optional. */
 export type SecurityRequirement = Readonly<Record<string, readonly string[]>>
 
+/** Whether `value` is a Security Requirement Object. */
+export function isSecurityRequirement (value: unknown): value is SecurityRequirement {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) &&
+    Object.values(value).every((scopes) => Array.isArray(scopes) && scopes.every((scope) => typeof scope === 'string'))
+}
+
 interface Judgement {
   authorization: Authorization
   /** Whose principal is judged. */
@@ -73,24 +79,27 @@ function namesScopes (scheme: Scheme): boolean {
   return scheme.definition.type === 'oauth2' || scheme.definition.type === 'openIdConnect'
 }
 
-/** The requirement as OpenAPI writes it; `requireAnyScope` is one alternative a scope. */
-export function requirementOf (alternatives: readonly Alternative[]): SecurityRequirement[] {
+/** The requirement as OpenAPI writes it; `requireAnyScope` is one alternative a scope. `place` names the route in faults. */
+export function requirementOf (alternatives: readonly Alternative[], place: string): SecurityRequirement[] {
   const written = new Map<string, SecurityRequirement>()
   for (const alternative of alternatives) {
-    for (const requirement of requirementsOf(alternative)) {
+    for (const requirement of requirementsOf(alternative, place)) {
       const key = canonicalRequirement(requirement)
       if (!written.has(key)) written.set(key, requirement)
     }
   }
+  if (written.size > MAX_ALTERNATIVES) throw fault('GATEHOUSE_TOO_MANY_ALTERNATIVES', place)
   return [...written.values()]
 }
 
-function requirementsOf ({ schemes, judgements }: Alternative): SecurityRequirement[] {
+function requirementsOf ({ schemes, judgements }: Alternative, place: string): SecurityRequirement[] {
   let scopesByScheme: ReadonlyMap<Scheme, readonly string[]>[] = [new Map()]
   for (const { authorization, scheme } of judgements) {
     if (!namesScopes(scheme)) continue
     const choices = authorization.kind === 'scopes' ? [authorization.names] : authorization.kind === 'anyScope' ? authorization.names.map((name) => [name]) : []
     if (choices.length === 0) continue
+    // Checked before it is multiplied out: a few long lists would keep the boot busy for ever.
+    if (scopesByScheme.length * choices.length > MAX_ALTERNATIVES ** 2) throw fault('GATEHOUSE_TOO_MANY_ALTERNATIVES', place)
     scopesByScheme = scopesByScheme.flatMap((scopes) => choices.map((names) =>
       new Map(scopes).set(scheme, [...new Set([...(scopes.get(scheme) ?? []), ...names])])))
   }

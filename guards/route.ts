@@ -1,10 +1,11 @@
 // From the options of a route to its plan: which of its hooks are guards, which levels protect it, and the
 // one compiled hook that takes their place.
 import { fault } from '../errors.ts'
+import { isRefusalFormat } from './answer.ts'
 import { nodeOf } from './guard.ts'
 import { describe } from './node.ts'
 import { compilePlan, isActive } from './plan.ts'
-import { sameRequirements } from './requirement.ts'
+import { isSecurityRequirement, sameRequirements } from './requirement.ts'
 import { runPlan } from './run.ts'
 import { stateOf } from './state.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -25,6 +26,7 @@ export interface DeclaredRoute {
   /** The second handler of a WebSocket route. */
   wsHandler?: Handler
   onRequest?: unknown
+  constraints?: Readonly<Record<string, unknown>>
   config?: { refusal?: RefusalFormat; [routeRecord]?: RouteRecord }
   schema?: { security?: unknown }
 }
@@ -36,9 +38,9 @@ export const routeRecord = Symbol('gatehouse.route')
 
 const records = new WeakMap<object, RouteRecord>()
 
-/** The record of a route by the options object that `onRoute` hooks were given. */
+/** The record of a route by the options that `onRoute` hooks were given, or by a copy of them. */
 export function recordOf (route: object): RouteRecord | undefined {
-  return records.get(route)
+  return records.get(route) ?? (route as Partial<DeclaredRoute>).config?.[routeRecord]
 }
 
 /**
@@ -48,7 +50,7 @@ export function recordOf (route: object): RouteRecord | undefined {
 export function enrol (route: DeclaredRoute, levels: readonly PlacedNode[], registry: Registry): RouteRecord {
   const known = records.get(route)
   if (known !== undefined) return known
-  const methods = Array.isArray(route.method) ? route.method : [route.method]
+  const methods = Array.isArray(route.method) ? [...route.method] : [route.method]
   const place = `${methods.join(', ')} ${route.url}`
   assertHooks(route, place)
   const hooks = listOf(route.onRequest)
@@ -57,17 +59,21 @@ export function enrol (route: DeclaredRoute, levels: readonly PlacedNode[], regi
     return node === undefined ? [] : [{ node, level: 'route' }]
   })
   const guards = [...levels, ...own]
-  const security = writtenSecurity(route)
-  const written = guards.length === 0 ? security : null
+  const security = writtenSecurity(route, place)
+  const plan = compilePlan(guards, place)
+  // Limits are no stance: what is written beside them is still to be enforced.
+  const written = plan.access === 'undeclared' ? security : null
   const record: RouteRecord = {
     methods,
     url: route.url,
     contextual: levels.length > 0,
-    format: route.config?.refusal ?? null,
+    format: routeFormat(route, place),
     written,
     twice: route.routePath === '' && route.prefix !== '',
-    plan: compilePlan(guards, place),
-    runtime: null
+    constraints: route.constraints ?? {},
+    plan,
+    runtime: null,
+    serviceLimits: registry.serviceLimits
   }
   if (security !== null && written === null && !sameRequirements(security, record.plan.requirement ?? [])) {
     throw fault('GATEHOUSE_SECURITY_DIFFERS', `${place}: guards require ${JSON.stringify(record.plan.requirement)}`)
@@ -86,10 +92,19 @@ export function enrol (route: DeclaredRoute, levels: readonly PlacedNode[], regi
   return record
 }
 
-/** The hand-written requirement of a route, or `null` for none. */
-function writtenSecurity (route: DeclaredRoute): readonly SecurityRequirement[] | null {
+function routeFormat (route: DeclaredRoute, place: string): RefusalFormat | null {
+  const format = route.config?.refusal
+  if (format === undefined) return null
+  if (!isRefusalFormat(format)) throw fault('GATEHOUSE_OPTION_INVALID', `${place}: config.refusal`)
+  return format
+}
+
+/** The hand-written requirement of a route, or `null` for none. What OpenAPI could not read is not passed over. */
+function writtenSecurity (route: DeclaredRoute, place: string): readonly SecurityRequirement[] | null {
   const security = route.schema?.security
-  return Array.isArray(security) ? security as readonly SecurityRequirement[] : null
+  if (security === undefined) return null
+  if (!Array.isArray(security) || !security.every(isSecurityRequirement)) throw fault('GATEHOUSE_SECURITY_DIFFERS', `${place}: schema.security is no list of security requirements`)
+  return security
 }
 
 /** Runs the compiled guards of a protected route; stands in the outermost protecting context. */

@@ -4,10 +4,11 @@ import { isRefusal, problemOf, refusal } from '../errors.ts'
 import { answerOf, explain } from './answer.ts'
 import { isPromise } from './awaitable.ts'
 import { ABSENT, REFUSED, decide, judgedPrincipal } from './decision.ts'
+import { readPrincipal } from './read-principal.ts'
 import { beginState } from './state.ts'
-import { writeLimitHeaders } from './limit-headers.ts'
+import { secondsToWait, writeLimitHeaders } from './limit-headers.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Refusal } from '../errors.ts'
+import type { Problem, Refusal } from '../errors.ts'
 import type { RefusalFormat } from './answer.ts'
 import type { AllOfDecision, Outcome } from './decision.ts'
 import type { Limit, LimitState } from './node.ts'
@@ -96,9 +97,7 @@ function judged (group: AllOfDecision, outcomes: readonly Outcome[]): Principal 
 /** Schemes and policies are anybody's code: an answer that is not of the agreed form lets no one in. */
 function outcomeOf (question: Question, found: unknown): Outcome {
   if (question.type === 'authorization') return found === null ? true : refusalFrom(found)
-  if (found === null) return null
-  if (typeof found === 'object' && 'subject' in found && typeof found.subject === 'string') return Object.freeze(found) as Principal
-  return refusalFrom(new TypeError('authenticate() answered with neither a principal nor null'))
+  return found === null ? null : readPrincipal(found) ?? refusalFrom(new TypeError('authenticate() answered with neither a principal nor null'))
 }
 
 /** Counts the request; false where the answer comes later, or the limit was exceeded. */
@@ -107,7 +106,7 @@ function count (run: Run, limit: Limit | undefined): boolean {
   const judge = (found: LimitState): boolean => {
     writeLimitHeaders(run.reply, limit, found)
     if (!found.exceeded) return true
-    send(run, exceeded(limit, found), [])
+    send(run, exceeded(limit, run.reply), [])
     return false
   }
   try {
@@ -121,7 +120,7 @@ function count (run: Run, limit: Limit | undefined): boolean {
 }
 
 /** Waits for an answer, at most as long as configured; a client that left meanwhile is not answered. */
-function settle<T> (run: Run, answer: Promise<T>, onFound: (found: T) => void, onError: (error: Refusal) => void): void {
+function settle<T> (run: Run, answer: PromiseLike<T>, onFound: (found: T) => void, onError: (error: Refusal) => void): void {
   let waiting = true
   const timer = setTimeout(() => { finish(() => { onError(refusal('unavailable', { retryAfterSeconds: 1, reason: 'no answer in time' })) }) }, run.runtime.callbackTimeoutSeconds * 1000)
   const finish = (proceed: () => void): void => {
@@ -130,7 +129,8 @@ function settle<T> (run: Run, answer: Promise<T>, onFound: (found: T) => void, o
     clearTimeout(timer)
     if (!run.reply.sent) proceed()
   }
-  answer.then(
+  // A thenable may be anybody's, and may call back twice or answer nothing itself.
+  Promise.resolve(answer).then(
     (found) => { finish(() => { onFound(found) }) },
     (error: unknown) => { finish(() => { onError(refusalFrom(error)) }) }
   ).catch((error: unknown) => { send(run, refusalFrom(error), []) })
@@ -140,8 +140,8 @@ function refusalFrom (error: unknown): Refusal {
   return isRefusal(error) ? error : refusal('unavailable', { retryAfterSeconds: 1, reason: 'a callback or store failed', cause: error })
 }
 
-function exceeded (limit: Limit, { resetSeconds }: LimitState): Refusal {
-  return refusal('quota_exceeded', { retryAfterSeconds: Math.max(1, resetSeconds), members: { 'violated-policies': [limit.name] } })
+function exceeded ({ name }: Limit, reply: FastifyReply): Refusal {
+  return refusal('quota_exceeded', { retryAfterSeconds: secondsToWait(reply), members: { 'violated-policies': [name] }, reason: `limit ${name}` })
 }
 
 function refuse (run: Run): void {
@@ -165,8 +165,27 @@ export function sendRefusal (
   if (statusCode >= 500) request.log.error({ code, reason, err: cause }, 'refused')
   else request.log.info({ code, reason }, 'refused')
   if (challenges.length > 0) void reply.header('www-authenticate', challenges.length === 1 ? challenges[0] : challenges)
-  if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds))
+  const retryAfterSeconds = error.retryAfterSeconds ?? (statusCode === 503 ? 1 : undefined)
+  if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
   const problem = problemOf(code, request.id, { ...error, members: { ...error.members, ...members } })
-  const body = format.write(problem, request)
-  void reply.code(statusCode).header('cache-control', 'no-store').type(format.contentType).send(typeof body === 'string' ? body : JSON.stringify(body))
+  const { contentType, body } = written(format, problem, request)
+  void reply.code(statusCode).header('cache-control', 'no-store').type(contentType).serializer((text: string) => text).send(body)
+}
+
+/** The body in the service's own format; where that fails, the refusal stands all the same. */
+function written (format: RefusalFormat, problem: Problem, request: FastifyRequest): { contentType: string; body: string } {
+  const { contentType } = format
+  try {
+    const body: unknown = format.write(problem, request)
+    if (typeof body !== 'string' && (typeof body !== 'object' || body === null)) throw new TypeError('refusal.write must return an object or a string')
+    return { contentType: isJson(contentType) ? `${contentType}; charset=utf-8` : contentType, body: typeof body === 'string' ? body : JSON.stringify(body) }
+  } catch (error) {
+    request.log.error({ err: error }, 'the format of refusals failed')
+    return { contentType: 'application/problem+json; charset=utf-8', body: JSON.stringify(problem) }
+  }
+}
+
+/** Whether Fastify would name the charset; the serializer that keeps a hook's own away keeps it from that too. */
+function isJson (contentType: string): boolean {
+  return contentType.includes('json') && !contentType.includes('charset')
 }

@@ -5,7 +5,7 @@ import fp from 'fastify-plugin'
 import { fault } from '../errors.ts'
 import { settleWrittenSecurity } from '../guards/adoption.ts'
 import { allOf, anyOf, optional, publicAccess } from '../guards/composition.ts'
-import { hasEarlierRoutes } from '../guards/earlier-routes.ts'
+import { hasUnseenRoutes } from '../guards/earlier-routes.ts'
 import { authenticatingGuard, nodeOf } from '../guards/guard.ts'
 import { Registry } from '../guards/registry.ts'
 import { contextHook, enrol } from '../guards/route.ts'
@@ -56,13 +56,16 @@ const protections = new WeakMap<object, readonly PlacedNode[]>()
 /** Contexts in which, or below which, a route was declared that `protect` would have to cover. */
 const declaring = new WeakSet<object>()
 const attached = new WeakSet<object>()
+/** Contexts in which `request.principal` is ours. */
+const decorated = new WeakSet<object>()
 
 /** The registry of the server that `app` belongs to. */
 export function registryOf (app: FastifyInstance): Registry {
-  const known = registries.get(app.server)
+  const root = contextsOf(app)[0] ?? app
+  const known = registries.get(root)
   if (known !== undefined) return known
   const registry = new Registry(problemFormat)
-  registries.set(app.server, registry)
+  registries.set(root, registry)
   return registry
 }
 
@@ -71,8 +74,12 @@ export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): R
   const registry = registryOf(app)
   if (options.defaultAccess === 'deny' && Object.getPrototypeOf(app) !== Object.prototype) throw fault('GATEHOUSE_DENY_NOT_ROOT', 'guards.defaultAccess')
   registry.configure(options)
-  if (contextsOf(app).some((context) => attached.has(context))) return registry
-  if (registry.options.earlierRoutes !== 'ignore' && hasEarlierRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
+  const joined = contextsOf(app).find((context) => attached.has(context))
+  if (joined !== undefined) {
+    if (options.principal === false && decorated.has(joined)) throw fault('GATEHOUSE_OPTIONS_LATE', 'guards.principal')
+    return registry
+  }
+  if (registry.options.earlierRoutes !== 'ignore' && hasUnseenRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
   attached.add(app)
   decorate(app, registry)
   app.addHook('onRoute', function (this: FastifyInstance, options) {
@@ -83,7 +90,7 @@ export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): R
   })
   app.addHook('onReady', function (done) {
     settleWrittenSecurity(registry)
-    assertStances(registry)
+    assertStances(app, registry)
     registry.seal()
     done()
   })
@@ -106,15 +113,31 @@ function decorate (app: FastifyInstance, registry: Registry): void {
   if (registry.options.principal === false) return
   if (app.hasRequestDecorator('principal')) throw fault('GATEHOUSE_PRINCIPAL_TAKEN', 'guards.principal')
   app.decorateRequest('principal', { getter () { return requestPrincipal(this) } })
+  decorated.add(app)
 }
 
 function defineScheme<P extends Principal> (app: FastifyInstance, registry: Registry, scheme: Scheme<P>): Guard<P> {
-  if (!/^[A-Za-z0-9._-]+$/.test(scheme.name)) throw fault('GATEHOUSE_OPTION_INVALID', `scheme name ${JSON.stringify(scheme.name)}`)
+  assertScheme(scheme)
   if (app.hasDecorator(scheme.name)) throw fault('GATEHOUSE_NAME_TAKEN', `app.${scheme.name}`)
   registry.addScheme(scheme)
   const guard = authenticatingGuard<P>({ type: 'scheme', scheme })
   app.decorate(scheme.name, guard)
   return guard
+}
+
+const carriers = ['header', 'query', 'cookie', 'connection']
+
+function assertScheme ({ name, definition, carrier, ambient, scopes, authenticate, challenge }: Partial<Scheme>): void {
+  if (typeof name !== 'string' || !/^[A-Za-z0-9._-]+$/.test(name)) throw fault('GATEHOUSE_OPTION_INVALID', 'defineScheme name')
+  const wrong = Object.entries({
+    definition: typeof definition === 'object',
+    carrier: typeof carrier === 'object' && carriers.includes(carrier.in) && typeof carrier.name === 'string',
+    ambient: typeof ambient === 'boolean',
+    scopes: scopes === undefined || typeof scopes === 'object',
+    authenticate: typeof authenticate === 'function',
+    challenge: typeof challenge === 'function'
+  }).find(([, right]) => !right)
+  if (wrong !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `defineScheme ${name}.${wrong[0]}`)
 }
 
 function protect (app: FastifyInstance, guards: readonly unknown[]): void {
@@ -139,8 +162,10 @@ function contextsOf (app: FastifyInstance): object[] {
   return contexts
 }
 
-function assertStances (registry: Registry): void {
+function assertStances (app: FastifyInstance, registry: Registry): void {
   if (registry.options.defaultAccess !== 'deny') return
+  // A context made before the core was loaded can still declare routes afterwards, and our hook is not in it.
+  if (hasUnseenRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
   const open = registry.routes.filter(({ plan }) => plan.access === 'undeclared').map(({ methods, url }) => `${methods.join(', ')} ${url}`)
   if (open.length > 0) throw fault('GATEHOUSE_NO_STANCE', open.join('; '))
 }

@@ -57,14 +57,14 @@ function requirePolicy (name: unknown, policy: unknown): AuthorizationGuard {
   if (typeof name !== 'string' || name === '') throw fault('GATEHOUSE_OPTION_INVALID', 'requirePolicy() without a name')
   if (typeof policy !== 'function') throw fault('GATEHOUSE_OPTION_INVALID', `requirePolicy(${name}) without a function`)
   const judge = policy as Policy
-  return authorizationGuard(Object.freeze({
+  return authorizationGuard({
     kind: 'policy',
     names: Object.freeze([name]),
     authorize (context) {
       const answer = judge(context)
       return isPromise(answer) ? answer.then((found) => judgement(name, found)) : judgement(name, answer)
     }
-  }))
+  })
 }
 
 /** Anything but `true` denies; an answer that is none of the three is a fault of the policy. */

@@ -1,0 +1,96 @@
+// The demo: every plugin in the order that is part of its security, then the routes.
+import Fastify from 'fastify'
+import type { FastifyInstance, FastifyServerOptions } from 'fastify'
+import { join } from 'node:path'
+import type { Configuration } from './config.ts'
+import { accounts } from './plugins/accounts.ts'
+import { apiKeyAuth } from './plugins/api-key-auth.ts'
+import { basicAuth } from './plugins/basic-auth.ts'
+import { bearerAuth } from './plugins/bearer-auth.ts'
+import { cors } from './plugins/cors.ts'
+import { guards } from './plugins/guards.ts'
+import { openapi } from './plugins/openapi.ts'
+import { passwords } from './plugins/passwords.ts'
+import { problems } from './plugins/problems.ts'
+import { rateLimit } from './plugins/rate-limit.ts'
+import { scopes } from './plugins/scopes.ts'
+import { securityHeaders } from './plugins/security-headers.ts'
+import { serverOptions } from './plugins/server-options.ts'
+import { stores } from './plugins/stores.ts'
+import { strictBodies } from './plugins/strict-bodies.ts'
+import { tokens } from './plugins/tokens.ts'
+import { adminRoutes } from './routes/admin.ts'
+import { apiKeyRoutes } from './routes/api-keys.ts'
+import { healthRoutes } from './routes/health.ts'
+import { itemRoutes } from './routes/items.ts'
+import { serviceRoutes } from './routes/service.ts'
+import { tokenRoutes } from './routes/token.ts'
+import { userRoutes } from './routes/users.ts'
+
+/** What a token or a key may be allowed, with the text that people see. */
+export const SCOPES = {
+  me: 'Read and change your profile and your keys',
+  'items:read': 'Read items',
+  'items:write': 'Make and delete items',
+  admin: 'Administer the service'
+} as const
+
+const READ = ['me', 'items:read']
+const WRITE = [...READ, 'items:write']
+/** What each role stands for. */
+export const ROLES = { viewer: READ, editor: WRITE, admin: [...WRITE, 'admin'] } as const
+
+const info = {
+  title: 'Gatehouse demo',
+  version: '0.1.0',
+  description: 'Items behind guards: what a route declares is what is enforced and what stands here.'
+}
+
+/** The whole service, not yet listening. */
+export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false): Promise<FastifyInstance> {
+  const { trustedProxies, publicUrl, dataDirectory, corsOrigins } = configuration
+  const app = Fastify(serverOptions({ trustedProxies, logger: logger as never }))
+  await app.register(securityHeaders)
+  await app.register(cors, { origin: corsOrigins })
+  await app.register(problems)
+  await app.register(strictBodies)
+  await app.register(guards, { defaultAccess: 'deny', trustedProxies })
+  await app.register(rateLimit)
+
+  await app.register(stores, { file: join(dataDirectory, 'gatehouse.sqlite') })
+  await app.register(passwords, { serviceName: 'gatehouse' })
+  await app.register(tokens, { issuer: publicUrl, keyFile: configuration.tokenKeyFile, createKey: configuration.development })
+  await app.register(accounts, { roles: ROLES, defaultRoles: ['editor'] })
+  await registerSchemes(app, publicUrl)
+  await app.register(scopes)
+
+  if (configuration.docs === 'public') await app.register(openapi, { info })
+  else await app.register(openapi, configuration.docs === 'none' ? { info, docs: false, json: false, yaml: false } : { info, access: [app.basic, app.requireScopes('admin')] })
+
+  for (const routes of [serviceRoutes, healthRoutes, tokenRoutes, userRoutes, apiKeyRoutes, itemRoutes, adminRoutes]) await app.register(routes)
+  return app
+}
+
+async function registerSchemes (app: FastifyInstance, issuer: string): Promise<void> {
+  await app.register(basicAuth, {
+    description: 'Name and password with every request.',
+    verify: async ({ username, password }) => {
+      const user = await app.accounts.login({ username, password })
+      return user === null ? null : app.accounts.grantFor(user.id)
+    }
+  })
+  await app.register(bearerAuth, {
+    description: 'An access token from `POST /token`.',
+    jwks: { keys: [...app.tokens.jwks.keys] },
+    issuer,
+    audience: issuer,
+    tokenUrl: '/token',
+    scopes: SCOPES,
+    loadPrincipal: ({ claims }) => app.accounts.grantFor(String(claims.sub))
+  })
+  await app.register(apiKeyAuth, {
+    description: 'A key from `POST /api-keys`.',
+    scopes: SCOPES,
+    verify: ({ key }) => app.accounts.verifyApiKey(key)
+  })
+}

@@ -1,0 +1,103 @@
+// The demo's configuration, read from the environment once, at start: a wrong value is one clear line.
+import { join, resolve } from 'node:path'
+import { isIP } from 'node:net'
+
+export interface Configuration {
+  readonly development: boolean
+  readonly host: string
+  readonly port: number
+  /** The service's own URL: issuer and audience of its tokens. */
+  readonly publicUrl: string
+  readonly dataDirectory: string
+  readonly tokenKeyFile: string
+  readonly trustedProxies: readonly string[]
+  readonly corsOrigins: readonly string[]
+  /** `public` in development, `none` or `admin` in production. */
+  readonly docs: 'public' | 'admin' | 'none'
+  readonly logLevel: string
+  /** The first administrator, made where there is none yet. */
+  readonly administrator: { readonly username: string; readonly password: string } | null
+}
+
+/** What is wrong with the environment; the message is the line to print. */
+export class ConfigurationError extends Error {
+  override name = 'ConfigurationError'
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+/** Set, they ask for what this version does not do; saying so beats ignoring them. */
+const NOT_YET = ['DATABASE_URL', 'REDIS_URL', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'HTTP_REDIRECT_PORT']
+
+/** Reads the configuration; throws {@link ConfigurationError} for the first value that is wrong. */
+export function readConfiguration (environment: Environment): Configuration {
+  const read = (name: string): string | undefined => environment[name] === '' ? undefined : environment[name]
+  const development = ['development', 'test'].includes(read('NODE_ENV') ?? 'production')
+  const unsupported = NOT_YET.find((name) => read(name) !== undefined)
+  if (unsupported !== undefined) throw new ConfigurationError(`${unsupported} is not supported in this version; unset it`)
+  const host = read('HOST') ?? '127.0.0.1'
+  if (isIP(host) === 0 && !/^[A-Za-z0-9.-]{1,253}$/.test(host)) throw new ConfigurationError('HOST must be an address or a host name')
+  const port = portFrom(read('PORT') ?? '3000')
+  const dataDirectory = resolve(read('DATA_DIR') ?? '.data')
+  return Object.freeze({
+    development,
+    host,
+    port,
+    publicUrl: urlFrom(read('PUBLIC_URL'), development, `http://${host.includes(':') ? `[${host}]` : host}:${String(port)}`),
+    dataDirectory,
+    tokenKeyFile: keyFileFrom(read('TOKEN_KEY_FILE'), development, dataDirectory),
+    trustedProxies: listFrom(read('TRUSTED_PROXIES')),
+    corsOrigins: listFrom(read('CORS_ORIGINS')).map(originFrom),
+    docs: docsFrom(read('DOCS'), development),
+    logLevel: oneOf('LOG_LEVEL', read('LOG_LEVEL') ?? 'info', LOG_LEVELS),
+    administrator: administratorFrom(read('ADMIN_USERNAME'), read('ADMIN_PASSWORD'))
+  })
+}
+
+function portFrom (text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new ConfigurationError('PORT must be a number from 0 to 65535')
+  return Number(text)
+}
+
+function urlFrom (text: string | undefined, development: boolean, standard: string): string {
+  if (text === undefined) {
+    if (!development) throw new ConfigurationError('PUBLIC_URL is required in production: the https URL that clients use')
+    return standard
+  }
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '') throw new ConfigurationError('PUBLIC_URL must be an http or https URL without query')
+  if (!development && url.protocol !== 'https:') throw new ConfigurationError('PUBLIC_URL must be https in production')
+  return text.replace(/\/$/, '')
+}
+
+function keyFileFrom (text: string | undefined, development: boolean, dataDirectory: string): string {
+  if (text !== undefined) return resolve(text)
+  if (!development) throw new ConfigurationError('TOKEN_KEY_FILE is required in production: a PKCS #8 PEM of a P-256 key')
+  return join(dataDirectory, 'token-key.pem')
+}
+
+function listFrom (text: string | undefined): string[] {
+  return (text ?? '').split(',').map((entry) => entry.trim()).filter((entry) => entry !== '')
+}
+
+function originFrom (text: string): string {
+  if (!URL.canParse(text) || new URL(text).origin !== text) throw new ConfigurationError('CORS_ORIGINS must be origins such as https://app.example.com, with commas between them')
+  return text
+}
+
+function docsFrom (text: string | undefined, development: boolean): Configuration['docs'] {
+  if (text !== undefined) oneOf('DOCS', text, ['admin'])
+  return development ? 'public' : text === 'admin' ? 'admin' : 'none'
+}
+
+function oneOf (name: string, text: string, values: readonly string[]): string {
+  if (!values.includes(text)) throw new ConfigurationError(`${name} must be ${values.join(', ')}`)
+  return text
+}
+
+function administratorFrom (username: string | undefined, password: string | undefined): Configuration['administrator'] {
+  if (username === undefined && password === undefined) return null
+  if (username === undefined || password === undefined) throw new ConfigurationError('ADMIN_USERNAME and ADMIN_PASSWORD go together')
+  return Object.freeze({ username, password })
+}

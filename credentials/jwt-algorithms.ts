@@ -1,0 +1,53 @@
+// The signature algorithms of RFC 7518 §3.1 and RFC 8037 that a key may be bound to. Adding one is adding a row.
+
+interface AlgorithmRow {
+  /** The JWK key type (RFC 7518 §6.1, RFC 8037 §2). */
+  readonly kty: 'oct' | 'RSA' | 'EC' | 'OKP'
+  /** The JWK curve, where the algorithm fixes it. */
+  readonly crv?: string
+  /** The same curve in node:crypto's words. */
+  readonly namedCurve?: string
+  /** The least key: bytes of a secret (RFC 7518 §3.2), bits of an RSA modulus (§3.3). */
+  readonly minimum?: number
+  /** The exact length of a signature; for RSA it is the modulus'. */
+  readonly signatureBytes?: number
+}
+
+const rsa = { kty: 'RSA', minimum: 2048 } as const
+
+const rows = {
+  HS256: { kty: 'oct', minimum: 32, signatureBytes: 32 },
+  HS384: { kty: 'oct', minimum: 48, signatureBytes: 48 },
+  HS512: { kty: 'oct', minimum: 64, signatureBytes: 64 },
+  RS256: rsa,
+  RS384: rsa,
+  RS512: rsa,
+  PS256: rsa,
+  PS384: rsa,
+  PS512: rsa,
+  ES256: { kty: 'EC', crv: 'P-256', namedCurve: 'prime256v1', signatureBytes: 64 },
+  ES384: { kty: 'EC', crv: 'P-384', namedCurve: 'secp384r1', signatureBytes: 96 },
+  ES512: { kty: 'EC', crv: 'P-521', namedCurve: 'secp521r1', signatureBytes: 132 },
+  EdDSA: { kty: 'OKP', crv: 'Ed25519', signatureBytes: 64 }
+} as const satisfies Record<string, AlgorithmRow>
+
+/** A JWS `alg` that keys may be bound to; `none` is not one. */
+export type Algorithm = keyof typeof rows
+
+export const algorithmNames: readonly Algorithm[] = Object.freeze(Object.keys(rows) as Algorithm[])
+
+/** The algorithms whose key may be published. */
+export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(algorithmNames.filter((name) => !isSymmetric(name)))
+
+/** Whether `name` is an algorithm, spelt exactly so (RFC 7515 §4.1.1: case-sensitive). */
+export function isAlgorithm (name: unknown): name is Algorithm {
+  return typeof name === 'string' && Object.hasOwn(rows, name)
+}
+
+export function algorithmRow (algorithm: Algorithm): AlgorithmRow {
+  return rows[algorithm]
+}
+
+export function isSymmetric (algorithm: Algorithm): boolean {
+  return rows[algorithm].kty === 'oct'
+}

@@ -1,0 +1,70 @@
+// What OpenAPI says of a route's security, derived from the plan that is enforced: the requirement, the
+// refusals as they are really sent, and what OpenAPI has no word for as extensions.
+import type { Limit } from './node.ts'
+import type { RefusalFormat } from './answer.ts'
+import type { RouteRecord } from './registry.ts'
+import type { SecurityRequirement } from './requirement.ts'
+import type { SecuritySchemeObject } from './scheme.ts'
+
+/** A response as a Fastify route schema declares it. */
+export interface DeclaredResponse {
+  description: string
+  headers?: Record<string, object>
+  content?: Record<string, { schema: object }>
+}
+
+/** What the core adds to the operation of a route. */
+export interface OperationSecurity {
+  /** Absent where the route declares no stance. */
+  security?: readonly SecurityRequirement[]
+  responses: Record<string, DeclaredResponse>
+  extensions: Record<string, unknown>
+  securitySchemes: Record<string, SecuritySchemeObject>
+}
+
+const text = (description: string): object => ({ type: 'string', description })
+const retryAfter = { 'Retry-After': { type: 'integer', minimum: 1, description: 'Seconds to wait (RFC 9110 §10.2.3).' } }
+
+/** Derives the operation's security; `body` is the schema that the refusals' bodies refer to. */
+export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat, serviceLimits: readonly Limit[], body: object): OperationSecurity {
+  const limits = [...serviceLimits, ...plan.limitsBefore, ...plan.limitsAfter]
+  const content = { [format.contentType]: { schema: body } }
+  const rights = [
+    ...plan.scopes.map((name) => `scope ${name}`), ...plan.anyScopes.map((names) => `one of the scopes ${names.join(', ')}`),
+    ...plan.roles.map((name) => `role ${name}`), ...plan.anyRoles.map((names) => `one of the roles ${names.join(', ')}`),
+    ...plan.policies.map((name) => `policy ${name}`)
+  ]
+  const responses: Record<string, DeclaredResponse> = {}
+  if (plan.schemes.length > 0) {
+    const challenge = { 'WWW-Authenticate': text('A challenge for each scheme that would be accepted (RFC 9110 §11.6.1).') }
+    responses['400'] = { description: 'The request is malformed.', content }
+    responses['401'] = { description: 'No credentials, or none that are accepted.', headers: challenge, content }
+    responses['403'] = { description: rights.length === 0 ? 'The account is disabled.' : `The credentials lack a right, or the account is disabled. Required: ${rights.join('; ')}.`, content }
+  }
+  if (limits.length > 0) {
+    responses['429'] = {
+      description: 'Too many requests.',
+      headers: { ...retryAfter, RateLimit: text('What remains of each limit.'), 'RateLimit-Policy': text('The limits that hold.') },
+      content
+    }
+  }
+  if (plan.schemes.length > 0) responses['503'] = { description: 'The credentials could not be checked.', headers: retryAfter, content }
+  return {
+    ...(plan.requirement === undefined ? {} : { security: plan.requirement }),
+    responses,
+    extensions: {
+      ...extension('x-required-scopes', plan.scopes),
+      ...extension('x-required-any-scope', plan.anyScopes),
+      ...extension('x-required-roles', plan.roles),
+      ...extension('x-required-any-role', plan.anyRoles),
+      ...extension('x-required-policies', plan.policies),
+      ...extension('x-rate-limit', limits.map(({ name, by, max, windowSeconds }) => ({ name, by, max, windowSeconds }))),
+      ...(plan.reason === null ? {} : { 'x-public-reason': plan.reason })
+    },
+    securitySchemes: Object.fromEntries(plan.schemes.map(({ name, definition }) => [name, definition]))
+  }
+}
+
+function extension (name: string, values: readonly unknown[]): Record<string, unknown> {
+  return values.length === 0 ? {} : { [name]: values }
+}

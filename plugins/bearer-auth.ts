@@ -1,0 +1,172 @@
+// OAuth 2.0 bearer tokens (RFC 6750) that are JWT access tokens (RFC 9068), verified as RFC 8725 asks:
+// every key has one algorithm before the first token arrives, and a token has one reading or none.
+// A bad token is always the same answer; why it was bad goes to the log alone.
+import fp from 'fastify-plugin'
+import { assertType, member, readRegisteredClaims } from '../credentials/jwt-claims.ts'
+import { createKeyBinder, createKeyring } from '../credentials/jwt-keyring.ts'
+import { parseClaims, parseHeader } from '../credentials/jwt-parse.ts'
+import { refusal } from '../errors.ts'
+import { readAuthorization } from '../guards/authorization-header.ts'
+import { chain } from '../guards/awaitable.ts'
+import { formatChallenge } from '../guards/challenge.ts'
+import { readGrant } from '../guards/grant.ts'
+import { readRoles, readScopes } from '../guards/scope.ts'
+import { resolveBearerOptions } from './bearer-auth-options.ts'
+import { useGuards } from './guards.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { RegisteredClaims } from '../credentials/jwt-claims.ts'
+import type { RingKey } from '../credentials/jwt-keyring.ts'
+import type { Claims, UnverifiedJwt } from '../credentials/jwt-parse.ts'
+import type { RefusalCode } from '../errors.ts'
+import type { CheckedGrant } from '../guards/grant.ts'
+import type { BearerGuard } from '../guards/guard.ts'
+import type { Awaitable, BearerPrincipal } from '../guards/principal.ts'
+import type { ChallengeContext, GuardedRequest, Scheme } from '../guards/scheme.ts'
+import type { BearerAuthOptions, BearerAuthSettings, BearerKeys } from './bearer-auth-options.ts'
+
+export type { Algorithm } from '../credentials/jwt-algorithms.ts'
+export type { VerificationKey } from '../credentials/jwt-keys.ts'
+export type { Claims } from '../credentials/jwt-parse.ts'
+export type { BearerAuthOptions, KeySource } from './bearer-auth-options.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    bearer: BearerGuard
+  }
+}
+
+// RFC 6750 §2.1
+const B64TOKEN = /^[A-Za-z0-9._~+/-]+=*$/
+
+function readBearer (request: GuardedRequest, maxTokenBytes: number): string | null {
+  const credentials = readAuthorization(request, 'Bearer')
+  if (credentials === null) return null
+  if (!B64TOKEN.test(credentials)) throw refusal('invalid_request', { reason: 'the Bearer credentials are no b64token' })
+  if (credentials.length > maxTokenBytes) throw refusal('invalid_token', { reason: 'the token is too long' })
+  return credentials
+}
+
+type FindKey = (jwt: UnverifiedJwt) => Awaitable<RingKey | null>
+
+async function createFindKey (keys: BearerKeys): Promise<FindKey> {
+  const { createCheck, createFixedChecks } = await import('../credentials/jwt-verifiers.ts')
+  if ('source' in keys) {
+    const { source, algorithms } = keys
+    const bindKey = createKeyBinder(algorithms, createCheck)
+    return ({ kid }) => chain(source.get(kid), bindKey)
+  }
+  const checks = await createFixedChecks(keys.fixed)
+  return createKeyring(keys.fixed.flatMap(({ kid, algorithm }, index) => {
+    const check = checks[index]
+    return check === undefined ? [] : [{ kid, algorithm, check }]
+  }))
+}
+
+function assertSignature (jwt: UnverifiedJwt, key: RingKey | null): void {
+  if (key === null) throw refusal('invalid_token', { reason: 'no key of that name' })
+  if (key.algorithm !== jwt.algorithm) throw refusal('invalid_token', { reason: "the algorithm is not the key's" })
+  key.check(jwt.token)
+}
+
+function principalOf (claims: Claims, registered: RegisteredClaims, loaded: CheckedGrant | null, settings: BearerAuthSettings): BearerPrincipal {
+  const subject = loaded?.subject ?? registered.subject
+  if (subject === null) throw refusal('invalid_token', { reason: 'sub is missing' })
+  const granted = readScopes(member(claims, settings.scopeClaim))
+  const narrowed = loaded?.scopes
+  return Object.freeze({
+    kind: 'bearer',
+    scheme: settings.name,
+    subject,
+    scopes: narrowed ? Object.freeze(granted.filter((scope) => narrowed.includes(scope))) : granted,
+    roles: loaded?.roles ?? readRoles(member(claims, settings.rolesClaim)),
+    attributes: loaded?.attributes ?? noAttributes,
+    issuer: registered.issuer,
+    clientId: registered.clientId,
+    tokenId: registered.tokenId,
+    expiresAt: registered.expiresAt,
+    claims
+  })
+}
+
+const noAttributes = Object.freeze({})
+
+// RFC 6750 §3.1. What is not listed, such as a disabled account, has no challenge.
+const challengeErrors: Partial<Record<RefusalCode, string>> = {
+  invalid_request: 'invalid_request',
+  invalid_token: 'invalid_token',
+  insufficient_scope: 'insufficient_scope',
+  insufficient_role: 'insufficient_scope',
+  access_denied: 'insufficient_scope'
+}
+
+function challengeFor (realm: string, { error, scopes }: ChallengeContext): string | null {
+  const scope = scopes.length === 0 ? undefined : scopes.join(' ')
+  if (error === undefined || error.code === 'credentials_required') return formatChallenge('Bearer', { realm, scope })
+  const code = challengeErrors[error.code]
+  if (code === undefined) return null
+  return formatChallenge('Bearer', {
+    realm,
+    error: code,
+    error_description: code === 'invalid_token' ? 'The access token is invalid' : undefined,
+    scope: code === 'insufficient_scope' ? scope : undefined
+  })
+}
+
+async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOptions): Promise<void> {
+  const settings = resolveBearerOptions(options)
+  useGuards(app, options.guards)
+  const findKey = await createFindKey(settings.keys)
+  const { rules, isRevoked, loadPrincipal } = settings
+
+  function judgeClaims (claims: Claims, request: FastifyRequest): Awaitable<BearerPrincipal> {
+    const registered = readRegisteredClaims(claims, rules, Date.now() / 1000)
+    if (registered.subject === null && loadPrincipal === undefined) throw refusal('invalid_token', { reason: 'sub is missing' })
+    return chain(isRevoked === undefined ? false : isRevoked({ claims }), (revoked) => {
+      if (typeof revoked !== 'boolean') throw new TypeError('bearerAuth.isRevoked must return a boolean')
+      if (revoked) throw refusal('invalid_token', { reason: 'the token was revoked' })
+      if (loadPrincipal === undefined) return principalOf(claims, registered, null, settings)
+      return chain(loadPrincipal({ claims, request }), (answer) => {
+        const loaded = readGrant(answer, 'bearerAuth.loadPrincipal')
+        if (loaded === null) throw refusal('invalid_token', { reason: 'there is no principal for the token' })
+        if (loaded.disabled) throw refusal('account_disabled', { reason: 'the principal of the token is disabled' })
+        return principalOf(claims, registered, loaded, settings)
+      })
+    })
+  }
+
+  const scheme: Scheme<BearerPrincipal> = {
+    name: settings.name,
+    definition: settings.definition,
+    carrier: { in: 'header', name: 'Authorization' },
+    ambient: false,
+    ...settings.scopes,
+    authenticate (request) {
+      const credentials = readBearer(request, settings.maxTokenBytes)
+      if (credentials === null) return null
+      const jwt = parseHeader(credentials)
+      assertType(jwt, rules)
+      return chain(findKey(jwt), (key) => {
+        assertSignature(jwt, key)
+        return judgeClaims(parseClaims(jwt), request)
+      })
+    },
+    challenge (context) {
+      return challengeFor(settings.realm, context)
+    }
+  }
+  app.defineScheme(scheme)
+}
+
+/**
+ * Bearer tokens that are JWTs (RFC 6750, 7519, 8725, 9068): decorates `app.bearer`, or the name given as `as`.
+ *
+ * No credentials: 401 with a bare `Bearer` challenge. Not a b64token, or `Authorization` repeated: 400
+ * `invalid_request`. Any bad token: 401 `invalid_token`. Principal disabled: 403 `account_disabled`. A key source or
+ * callback that throws: 503. Tokens in the query or in a body are as if absent.
+ * Registering fails with `GATEHOUSE_OPTION_INVALID` for unknown, wrong-typed or contradictory options and weak keys.
+ *
+ * @example
+ * await app.register(bearerAuth, { jwks, issuer: 'https://id.example', audience: 'https://api.example' })
+ * app.get('/me', { onRequest: app.bearer }, (request) => ({ subject: app.bearer.principal(request).subject }))
+ */
+export const bearerAuth = fp(registerBearerAuth, { name: 'gatehouse-bearer-auth', fastify: '5.x' })

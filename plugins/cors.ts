@@ -1,0 +1,152 @@
+// Which pages of other origins may read the answers (Fetch standard, CORS protocol): an exact list, nobody by default.
+// CORS is not authorization: a disallowed origin is answered as any other, without the header that lets a page read it.
+import fp from 'fastify-plugin'
+import type { FastifyCorsOptions } from '@fastify/cors'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify'
+import { assertInteger, assertKnownOptions, assertText, invalid } from '../guards/scheme-options.ts'
+
+/** Options of `cors`. */
+export interface CorsOptions {
+  /**
+   * The allowed origins, each as a browser sends it: `https://app.example.com`. `'null'` only if listed.
+   * `'*'` lets every page read the answers: it needs `anyOrigin` and is refused with `credentials`.
+   * @defaultValue `[]`: no CORS headers at all
+   */
+  origin?: readonly string[] | '*'
+  /** Why every origin may read the answers; with `origin: '*'` only. */
+  anyOrigin?: string
+  /** Lets pages send cookies and read the answer. @defaultValue `false` */
+  credentials?: boolean
+  /** @defaultValue `['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']` */
+  methods?: readonly string[]
+  /** Request headers that a page may set. @defaultValue `['Authorization', 'Content-Type', 'X-API-Key', 'X-CSRF-Token']` */
+  allowedHeaders?: readonly string[]
+  /** Response headers that a page may read. @defaultValue `['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'WWW-Authenticate']` */
+  exposedHeaders?: readonly string[]
+  /** How long a browser may keep the answer to a preflight: 0 to 7200. @defaultValue 600 */
+  maxAgeSeconds?: number
+}
+
+interface Settings {
+  readonly origin: readonly string[] | '*'
+  readonly credentials: boolean
+  readonly methods: string[]
+  readonly allowedHeaders: string[]
+  readonly exposedHeaders: string[]
+  readonly maxAge: number
+}
+
+// RFC 9110 §5.6.2
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+function resolve (options: CorsOptions): Settings {
+  assertKnownOptions('cors', options, ['origin', 'anyOrigin', 'credentials', 'methods', 'allowedHeaders', 'exposedHeaders', 'maxAgeSeconds'])
+  const { origin = [], anyOrigin, credentials = false, maxAgeSeconds = 600 } = options
+  if (typeof credentials !== 'boolean') throw invalid('cors.credentials', 'must be true or false')
+  assertInteger('cors.maxAgeSeconds', maxAgeSeconds, { min: 0, max: 7200 })
+  if (anyOrigin !== undefined) assertText('cors.anyOrigin', anyOrigin)
+  if (origin === '*') {
+    if (anyOrigin === undefined) throw invalid('cors.anyOrigin', "must say why, with origin: '*'")
+    if (credentials) throw invalid('cors.credentials', "contradicts origin: '*'")
+  } else {
+    if (anyOrigin !== undefined) throw invalid('cors.anyOrigin', "is for origin: '*'")
+    assertOrigins(origin)
+    // Any page can send it, from a sandboxed frame.
+    if (credentials && origin.includes('null')) throw invalid('cors.credentials', "contradicts the origin 'null'")
+  }
+  return Object.freeze({
+    origin: origin === '*' ? '*' : [...origin],
+    credentials,
+    methods: tokens('methods', options.methods ?? ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
+    allowedHeaders: tokens('allowedHeaders', options.allowedHeaders ?? ['Authorization', 'Content-Type', 'X-API-Key', 'X-CSRF-Token']),
+    exposedHeaders: tokens('exposedHeaders', options.exposedHeaders ?? ['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'WWW-Authenticate']),
+    maxAge: maxAgeSeconds
+  })
+}
+
+function assertOrigins (origin: unknown): asserts origin is readonly string[] {
+  if (!Array.isArray(origin)) throw invalid('cors.origin', "must be a list of origins, or '*'")
+  for (const entry of origin as unknown[]) {
+    if (entry === 'null') continue
+    if (typeof entry !== 'string' || !URL.canParse(entry)) throw invalid('cors.origin', 'must hold origins such as https://app.example.com')
+    const serialized = new URL(entry).origin
+    if (serialized === 'null') throw invalid('cors.origin', 'holds a URL that has no origin')
+    if (serialized !== entry) throw invalid('cors.origin', `must hold origins as a browser sends them: ${serialized}`)
+  }
+}
+
+function tokens (option: string, list: unknown): string[] {
+  const names: unknown[] = Array.isArray(list) ? list : [null]
+  const valid = names.filter((name): name is string => typeof name === 'string' && TOKEN.test(name) && name !== '*')
+  if (valid.length !== names.length) throw invalid(`cors.${option}`, 'must be a list of names')
+  return valid
+}
+
+type Lent = (request: FastifyRequest, reply: FastifyReply, next: () => void) => void
+
+/**
+ * The hook that @fastify/cors adds, from an instance that never listens. Registered with the caller it would also add
+ * `OPTIONS *`, an undeclared route under `defaultAccess: 'deny'`, and a decorator that a service's own registration needs.
+ */
+async function lendHook (options: FastifyCorsOptions): Promise<Lent> {
+  const [{ fastify }, { fastifyCors }] = await Promise.all([import('fastify'), import('@fastify/cors')])
+  const host = fastify()
+  let hook: unknown
+  host.addHook = function (_name: string, added: unknown) {
+    hook = added
+    return host
+  }
+  await host.register(fastifyCors, options)
+  await host.close()
+  return hook as Lent
+}
+
+// The lent hook sees this much of a request and none of its route, whose `config.cors` would bypass the checks above.
+function viewOf ({ raw, headers }: FastifyRequest): FastifyRequest {
+  return { raw, headers, routeOptions: { config: {} }, corsPreflightEnabled: false } as unknown as FastifyRequest
+}
+
+function isPreflight ({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
+}
+
+async function corsPlugin (app: FastifyInstance, options: CorsOptions): Promise<void> {
+  const { origin, credentials, methods, allowedHeaders, exposedHeaders, maxAge } = resolve(options)
+  if (origin.length === 0) return
+  const allowed = new Set(origin === '*' ? [] : origin)
+  const list = origin === '*' ? origin : [...origin]
+  const forStrangers = await lendHook({ origin: list, preflight: false })
+  const forAllowed = await lendHook({ origin: list, preflight: false, credentials, exposedHeaders })
+  const forPreflights = await lendHook({ origin: list, credentials, methods, allowedHeaders, maxAge })
+
+  const onRequest: onRequestHookHandler = (request, reply, next) => {
+    const isAllowed = origin === '*' || allowed.has(request.headers.origin ?? '')
+    if (!isPreflight(request)) {
+      ;(isAllowed ? forAllowed : forStrangers)(viewOf(request), reply, next)
+      return
+    }
+    if (isAllowed) forPreflights(viewOf(request), reply, next)
+    else forStrangers(viewOf(request), reply, () => { void reply.code(204).send() })
+  }
+  app.addHook('onRequest', onRequest)
+  if (origin === '*') return
+
+  // A handler that writes `Vary` itself replaces ours; a cache would then hand one origin's answer to another.
+  const onSend: onSendHookHandler = (request, reply, payload, next) => {
+    forStrangers(viewOf(request), reply, () => { next(null, payload) })
+  }
+  app.addHook('onSend', onSend)
+}
+
+/**
+ * Answers CORS for the listed origins; without `origin` it does nothing. Preflights are answered 204 before any guard
+ * or handler, for known and unknown paths alike; a disallowed origin gets no `Access-Control-Allow-Origin`, and its
+ * request is handled as any other. `Vary: Origin` stands on every answer. Register it on the root, before other plugins.
+ * Throws `GATEHOUSE_OPTION_INVALID` at boot for anything but exact origins: `true`, patterns and functions too.
+ *
+ * @example
+ * ```ts
+ * await app.register(cors, { origin: ['https://app.example.com'] })
+ * ```
+ */
+export const cors = fp(corsPlugin, { name: 'gatehouse-cors', fastify: '5.x' })

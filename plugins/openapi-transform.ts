@@ -1,0 +1,64 @@
+// What @fastify/swagger asks for each route it documents. The schema of the route is never written on:
+// the document gets a copy that says what the core enforces.
+import { operationSecurity } from '../guards/operation.ts'
+import { recordOf } from '../guards/route.ts'
+import type { DeclaredResponse } from '../guards/operation.ts'
+
+interface Document {
+  components?: { schemas?: Record<string, object>; securitySchemes?: Record<string, object> }
+}
+
+/** What @fastify/swagger passes to a `transform`. */
+export interface TransformInput {
+  schema?: unknown
+  url: string
+  route: object
+  openapiObject?: unknown
+}
+
+interface RouteSchema {
+  hide?: boolean
+  response?: Record<string, object>
+  [member: string]: unknown
+}
+
+/**
+ * The `transform` option for a @fastify/swagger of your own (OpenAPI 3.1 only): adds to each operation the
+ * security, the refusals and the extensions that the core derives, and to the document the schemes in use.
+ */
+export function openapiTransform ({ schema, url, route, openapiObject }: TransformInput): { schema: RouteSchema; url: string } {
+  const written = (schema ?? {}) as RouteSchema
+  const record = recordOf(route)
+  if (record?.runtime == null || openapiObject === undefined || written.hide === true) return { schema: written, url }
+  const components = (openapiObject as Document).components ??= {}
+  const { format } = record.runtime
+  const derived = operationSecurity(record, format, record.serviceLimits, componentFor(format.schema, components.schemas ??= {}))
+  components.securitySchemes = { ...components.securitySchemes, ...derived.securitySchemes }
+  return {
+    url,
+    schema: {
+      ...written,
+      ...derived.extensions,
+      ...(derived.security === undefined ? {} : { security: derived.security }),
+      response: mergeResponses(written.response ?? {}, derived.responses)
+    }
+  }
+}
+
+/** A refusal is sent past the route's own schema, so its body and headers are ours; the description stays the author's. */
+function mergeResponses (written: Record<string, { description?: string }>, derived: Record<string, DeclaredResponse>): Record<string, object> {
+  const succeeds = Object.keys(written).some((status) => /^(2|3|default)/i.test(status))
+  const merged: Record<string, object> = succeeds ? { ...written } : { 200: { description: 'Default Response', type: 'null' }, ...written }
+  for (const [status, response] of Object.entries(derived)) {
+    merged[status] = { ...response, description: written[status]?.description ?? response.description }
+  }
+  return merged
+}
+
+/** A named schema stands once in the components; one without a name is repeated. */
+function componentFor (schema: object, schemas: Record<string, object>): object {
+  const { $id, ...rest } = schema as { $id?: string }
+  if ($id === undefined) return schema
+  schemas[$id] ??= rest
+  return { $ref: `#/components/schemas/${$id}` }
+}

@@ -1,0 +1,101 @@
+// The document and the pages that are read: OpenAPI 3.1 derived from the guards, as JSON and YAML, and Swagger UI.
+// Register it before the routes it documents.
+import fp from 'fastify-plugin'
+import { fault } from '../errors.ts'
+import { nodeOf } from '../guards/guard.ts'
+import { useGuards } from './guards.ts'
+import { openapiTransform } from './openapi-transform.ts'
+import type { FastifyInstance } from 'fastify'
+import type { AuthorizationGuard, Guard } from '../guards/guard.ts'
+import type { Principal } from '../guards/principal.ts'
+import type { GuardsOptions } from './guards.ts'
+
+/** Options of {@link openapi}. */
+export interface OpenapiOptions {
+  /** OpenAPI Info Object. */
+  info: { title: string; version: string; description?: string }
+  /** OpenAPI Server Objects. @defaultValue none: the document's own origin */
+  servers?: readonly { url: string; description?: string }[]
+  /** Where Swagger UI stands; `false` for nowhere. @defaultValue '/docs' */
+  docs?: string | false
+  /** Where the document stands as JSON; `false` for nowhere. @defaultValue '/openapi.json' */
+  json?: string | false
+  /** Where the document stands as YAML; `false` for nowhere. @defaultValue '/openapi.yaml' */
+  yaml?: string | false
+  /** Guards for the document and its pages. @defaultValue none: they are public */
+  access?: readonly (Guard<Principal | null> | AuthorizationGuard)[]
+  /** Options of the core, where this is the first plugin to need it. */
+  guards?: GuardsOptions
+}
+
+const known: readonly (keyof OpenapiOptions)[] = ['info', 'servers', 'docs', 'json', 'yaml', 'access', 'guards']
+
+/** Swagger UI styles its elements inline; scripts come from this origin alone. */
+const DOCS_CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+
+interface OpenapiSettings {
+  info: OpenapiOptions['info']
+  servers: { url: string; description?: string }[]
+  docs: string | null
+  json: string | null
+  yaml: string | null
+  access: OpenapiOptions['access']
+}
+
+function resolve (options: OpenapiOptions): OpenapiSettings {
+  const unknown = Object.keys(options).find((name) => !known.some((option) => option === name))
+  if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${unknown}`)
+  const { info, servers = [], access } = options
+  if (typeof (info as unknown) !== 'object' || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info')
+  if (!Array.isArray(servers) || servers.some(({ url }: { url?: unknown }) => typeof url !== 'string')) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers')
+  if (access !== undefined && (access.length === 0 || access.some((guard) => nodeOf(guard) === undefined))) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.access')
+  return {
+    info,
+    servers: [...servers],
+    docs: pathFrom('docs', options.docs, '/docs'),
+    json: pathFrom('json', options.json, '/openapi.json'),
+    yaml: pathFrom('yaml', options.yaml, '/openapi.yaml'),
+    access
+  }
+}
+
+function pathFrom (name: string, value: unknown, standard: string): string | null {
+  if (value === undefined) return standard
+  if (value === false) return null
+  if (typeof value !== 'string' || !/^\/[\w./-]+$/.test(value)) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${name}`)
+  return value
+}
+
+async function openapiPlugin (app: FastifyInstance, options: OpenapiOptions): Promise<void> {
+  const settings = resolve(options)
+  useGuards(app, options.guards)
+  const { default: swagger } = await import('@fastify/swagger')
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.0', info: settings.info, ...(settings.servers.length > 0 ? { servers: settings.servers } : {}) },
+    transform: openapiTransform as never,
+    refResolver: { buildLocalReference: (schema: { $id?: unknown }, _base: unknown, _fragment: unknown, index: number) => typeof schema.$id === 'string' ? schema.$id : `Schema${String(index)}` }
+  })
+  await app.register(async (pages) => {
+    pages.protect(...(settings.access ?? [pages.publicAccess('The documentation of the API')]))
+    documentRoutes(pages, settings)
+    if (settings.docs !== null) await registerPages(pages, settings.docs)
+  })
+}
+
+function documentRoutes (pages: FastifyInstance, { json, yaml }: OpenapiSettings): void {
+  const schema = { hide: true }
+  if (json !== null) pages.get(json, { schema }, (_request, reply) => reply.type('application/json; charset=utf-8').send(JSON.stringify(pages.swagger())))
+  if (yaml !== null) pages.get(yaml, { schema }, (_request, reply) => reply.type('application/yaml; charset=utf-8').send(pages.swagger({ yaml: true })))
+}
+
+async function registerPages (pages: FastifyInstance, docs: string): Promise<void> {
+  const { default: swaggerUi } = await import('@fastify/swagger-ui')
+  await pages.register(swaggerUi, {
+    routePrefix: docs,
+    staticCSP: DOCS_CSP,
+    uiConfig: { persistAuthorization: false, displayRequestDuration: true, tryItOutEnabled: true }
+  })
+}
+
+/** Publishes the document at `/openapi.json` and `/openapi.yaml`, and Swagger UI at `/docs`. @see {@link OpenapiOptions} */
+export const openapi = fp(openapiPlugin, { name: 'gatehouse-openapi', fastify: '5.x' })

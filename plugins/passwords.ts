@@ -1,0 +1,35 @@
+// Hashes passwords, verifies them and says which ones are accepted, with bounded work: argon2id,
+// NIST 800-63B-4, OWASP Password Storage.
+import fp from 'fastify-plugin'
+import type { FastifyInstance } from 'fastify'
+import { createPasswords } from '../credentials/passwords.ts'
+import type { Passwords } from '../credentials/passwords.ts'
+import type { PasswordOptions } from '../credentials/password-options.ts'
+
+/** Options of `passwords`. */
+export type PasswordsOptions = PasswordOptions
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    passwords: Passwords
+  }
+}
+
+async function passwordsPlugin (app: FastifyInstance, options: PasswordsOptions): Promise<void> {
+  app.decorate('passwords', Object.freeze(await createPasswords(options, {
+    onUnreadableHash: () => { app.log.error('a stored password hash is not argon2id within bounds and was not tried') }
+  })))
+}
+
+/**
+ * Decorates `app.passwords`: `hash`, `verify`, `needsRehash`, `assertAcceptable`.
+ * Throws `GATEHOUSE_OPTION_INVALID` at boot, also for a cost below the OWASP minimum.
+ *
+ * @example
+ * ```ts
+ * await app.register(passwords, { serviceName: 'Items' })
+ * await app.passwords.assertAcceptable(password, { username, email })
+ * const passwordHash = await app.passwords.hash(password)
+ * ```
+ */
+export const passwords = fp(passwordsPlugin, { name: 'gatehouse-passwords', fastify: '5.x' })

@@ -1,0 +1,125 @@
+// Every error that is not a guard's refusal, and every 404, as problem+json (RFC 9457): the code and title of the one
+// table, never a message, a value or a path.
+import { STATUS_CODES } from 'node:http'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isRefusal, problemOf, refusals } from '../errors.ts'
+import { assertKnownOptions } from '../guards/scheme-options.ts'
+import { validationErrors } from './problem-validation.ts'
+import type { Problem, RefusalCode, RefusalContext } from '../errors.ts'
+
+/** `problems` takes none. */
+export type ProblemsOptions = Record<never, never>
+
+const PROBLEM_JSON = 'application/problem+json; charset=utf-8'
+
+interface Answer {
+  readonly problem: Problem
+  readonly retryAfterSeconds?: number | undefined
+}
+
+// The first row of a status stands for it, except where a stranger's error cannot mean what that row says.
+const codes = new Map<number, RefusalCode>([[403, 'access_denied']])
+for (const [code, { status }] of Object.entries(refusals)) {
+  if (!codes.has(status)) codes.set(status, code as RefusalCode)
+}
+
+function answerOf (error: unknown, request: FastifyRequest, statusSoFar: number): Answer {
+  if (isRefusal(error)) return { problem: problemOf(error.code, request.id, error), retryAfterSeconds: error.retryAfterSeconds }
+  const status = statusOf(error, statusSoFar)
+  const errors = status === 400 ? validationErrors(error) : null
+  if (errors !== null) return { problem: problemOf('validation', request.id, { errors }) }
+  return { problem: problemForStatus(status, request.id) }
+}
+
+/** A status that the table does not have keeps its own reason phrase, under the code of its class. */
+function problemForStatus (status: number, requestId: string): Problem {
+  const code = codes.get(status)
+  if (code !== undefined) return problemOf(code, requestId)
+  const problem = problemOf(status < 500 ? 'invalid_request' : 'internal_error', requestId)
+  return { ...problem, status, title: STATUS_CODES[status] ?? problem.title }
+}
+
+function statusOf (error: unknown, statusSoFar: number): number {
+  const { statusCode, status } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>
+  return [statusCode, status, statusSoFar].find(isErrorStatus) ?? 500
+}
+
+function isErrorStatus (status: unknown): status is number {
+  return Number.isInteger(status) && Number(status) >= 400 && Number(status) <= 599
+}
+
+function logAnswer (request: FastifyRequest, error: unknown, { problem: { code, status } }: Answer): void {
+  if (status >= 500) {
+    request.log.error({ err: error, code, status }, 'the request failed')
+    return
+  }
+  const { reason } = (isRefusal(error) ? error : {}) as RefusalContext
+  const frameworkCode = error instanceof Error && 'code' in error && !isRefusal(error) ? error.code : undefined
+  request.log.info({ code, status, reason: reason ?? frameworkCode }, 'the request was refused')
+}
+
+function sendProblem (reply: FastifyReply, { problem, retryAfterSeconds }: Answer): void {
+  if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
+  void reply
+    .code(problem.status)
+    .header('cache-control', 'no-store')
+    .type(PROBLEM_JSON)
+    // A text, so that no response schema of the route takes members away
+    .send(JSON.stringify(problem))
+}
+
+function handleError (error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const answer = answerOf(error, request, reply.statusCode)
+  logAnswer(request, error, answer)
+  sendProblem(reply, answer)
+  guardLastResort(request, reply)
+}
+
+/**
+ * An `onSend` hook that throws while an error is being sent ends in Fastify's own handler, which would send that
+ * message; the handler's one way out is `reply.send`.
+ */
+function guardLastResort (request: FastifyRequest, reply: FastifyReply): void {
+  if (reply.sent) return
+  reply.send = function sendLastResort () {
+    const { raw } = reply.hijack()
+    if (raw.headersSent) {
+      raw.destroy()
+      return reply
+    }
+    const body = JSON.stringify(problemOf('internal_error', request.id))
+    raw.statusCode = 500
+    raw.setHeader('cache-control', 'no-store')
+    raw.setHeader('content-type', PROBLEM_JSON)
+    raw.setHeader('content-length', Buffer.byteLength(body))
+    raw.end(body)
+    return reply
+  }
+}
+
+function handleNotFound (request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(reply, { problem: problemOf('not_found', request.id) })
+}
+
+async function problemsPlugin (app: FastifyInstance, options: ProblemsOptions): Promise<void> {
+  assertKnownOptions('problems', options, [])
+  app.setErrorHandler(handleError)
+  app.setNotFoundHandler(handleNotFound)
+}
+
+/**
+ * The error handler and the 404 of this context: what a handler or a service throws becomes problem+json with
+ * `Cache-Control: no-store` and `instance` `urn:request:<id>`.
+ *
+ * A `refusal(…)` becomes its answer. A validation failure is 400 `validation` with `errors`, which say where and what
+ * rule, never the value. Any other error has the title of its status and nothing of its message; above 499 it is
+ * logged as an error, with the request's id.
+ *
+ * @example
+ * ```ts
+ * await app.register(problems)
+ * app.get('/items/:id', async () => { throw refusal('not_found') })
+ * ```
+ */
+export const problems = fp(problemsPlugin, { name: 'gatehouse-problems', fastify: '5.x' })

@@ -1,0 +1,151 @@
+// Limits on how much one client or one principal may ask for: against guessing, scraping and exhaustion.
+// RFC 6585 §4 (429), draft-ietf-httpapi-ratelimit-headers-11 (RateLimit, RateLimit-Policy).
+import fp from 'fastify-plugin'
+import { fault } from '../errors.ts'
+import { chain } from '../guards/awaitable.ts'
+import { isDevelopment } from '../guards/environment.ts'
+import { limitGuard } from '../guards/guard.ts'
+import { compilePlan } from '../guards/plan.ts'
+import { routeRecord } from '../guards/route.ts'
+import { runPlan } from '../guards/run.ts'
+import { invalid } from '../guards/scheme-options.ts'
+import { stateOf } from '../guards/state.ts'
+import { useGuards } from './guards.ts'
+import { keyOf } from './rate-limit-key.ts'
+import { loadLimiters } from './rate-limit-limiter.ts'
+import { resolveLimitOptions, resolveRateLimitOptions } from './rate-limit-options.ts'
+import { Windows } from './rate-limit-store.ts'
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { LimitGuard } from '../guards/guard.ts'
+import type { Limit, LimitState } from '../guards/node.ts'
+import type { Plan } from '../guards/plan.ts'
+import type { Registry } from '../guards/registry.ts'
+import type { DeclaredRoute } from '../guards/route.ts'
+import type { LimitOptions, LimitSettings, RateLimitOptions } from './rate-limit-options.ts'
+
+export type { LimitKey, LimitOptions, RateLimitOptions, TimeWindow } from './rate-limit-options.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * A guard that counts; one value is one limit, shared by the routes it stands on. Past `max` it answers 429
+     * `quota_exceeded` with `Retry-After`; every answer has `RateLimit` and `RateLimit-Policy`.
+     */
+    limit (options: LimitOptions): LimitGuard
+  }
+}
+
+/** Names in use: two limits of a service under one name could not be told apart in an answer. */
+const namesInUse = new WeakMap<Registry, Set<string>>()
+
+function takeName (registry: Registry, { name, derivedName }: LimitSettings): string {
+  const taken = namesInUse.get(registry) ?? new Set<string>()
+  namesInUse.set(registry, taken)
+  if (name !== undefined && taken.has(name)) throw invalid('limit.name', `${name} is taken by another limit`)
+  let free = name ?? derivedName
+  for (let copy = 2; taken.has(free); copy += 1) free = `${derivedName}-${String(copy)}`
+  taken.add(free)
+  return free
+}
+
+/** A count that is given back unless the answer is a failure. */
+interface Reservation { readonly windows: Windows; readonly key: string; readonly endsBy: number }
+
+const failureStatuses = new Set([400, 401, 403])
+
+async function registerRateLimit (app: FastifyInstance, options: RateLimitOptions): Promise<void> {
+  const { service, maxKeys } = resolveRateLimitOptions(options)
+  const registry = useGuards(app, options.guards)
+  if (service !== null) assertCoversAll(app, registry)
+  const limiterOf = await loadLimiters()
+  const reservations = new WeakMap<FastifyRequest, readonly Reservation[]>()
+
+  function createLimit (settings: LimitSettings): Limit {
+    const { max, windowMs, by, counts, whenFull } = settings
+    const name = takeName(registry, settings)
+    const onFull = (): void => { app.log.warn({ limit: name, maxKeys, whenFull }, 'the table of a limit is full of exhausted keys') }
+    const windows = new Windows({ max, windowMs, maxKeys, whenFull, onFull })
+    const count = limiterOf(windows, settings)
+
+    async function countKey (key: string, request: FastifyRequest): Promise<LimitState> {
+      const state = await count(key)
+      if (counts === 'failures' && !state.exceeded) {
+        const reservation = { windows, key, endsBy: windows.endAfter(state.ttl) }
+        reservations.set(request, [...(reservations.get(request) ?? []), reservation])
+      }
+      return state
+    }
+
+    return Object.freeze({
+      name,
+      by,
+      max,
+      windowSeconds: Math.ceil(windowMs / 1000),
+      consume: (context) => chain(keyOf(settings, registry, context), (key) => countKey(key, context.request))
+    } satisfies Limit)
+  }
+
+  app.decorate('limit', (limit: LimitOptions) => limitGuard(createLimit(resolveLimitOptions(limit))))
+  app.addHook('onResponse', function giveBack (request, reply, done) {
+    const held = reservations.get(request)
+    reservations.delete(request)
+    if (held !== undefined && !failureStatuses.has(reply.statusCode)) {
+      for (const { windows, key, endsBy } of held) windows.giveBack(key, endsBy)
+    }
+    done()
+  })
+  if (!isDevelopment()) app.log.warn('rate limits are counted by this process alone: several of them allow as many times the limit')
+  if (service === null) return
+
+  const limitNamed = (derivedName: string): Limit => createLimit({
+    ...service, name: undefined, derivedName, by: 'address', key: null, counts: 'requests', whenFull: 'open'
+  })
+  const routed = limitNamed('service')
+  registry.serviceLimits.push(routed)
+  app.addHook('onRequest', serviceHook(registry, planFor(routed), planFor(limitNamed('unrouted'))))
+}
+
+/** A hook of the root reaches what is declared after it; nothing more may be claimed in the registry. */
+function assertCoversAll (app: FastifyInstance, registry: Registry): void {
+  if (Object.getPrototypeOf(app) !== Object.prototype) throw invalid('rateLimit.max', 'is accepted only on the root context; elsewhere use app.protect(app.limit(…))')
+  const [earlier] = registry.routes
+  if (earlier !== undefined) throw fault('GATEHOUSE_LIMIT_TOO_LATE', `${earlier.methods.join(', ')} ${earlier.url}`)
+}
+
+function planFor (limit: Limit): Plan {
+  return compilePlan([{ node: { type: 'limit', limit }, level: '/' }], 'the service')
+}
+
+/** Counts before the guards of a route, and where there is no route; answers in the form that the route answers in. */
+function serviceHook (registry: Registry, routed: Plan, unrouted: Plan): onRequestHookHandler {
+  return function limitService (request, reply, done) {
+    if (stateOf(request) !== null) {
+      done(fault('GATEHOUSE_LIMIT_TOO_LATE', 'app.protect() was called before rateLimit was registered'))
+      return
+    }
+    const record = (request.routeOptions.config as DeclaredRoute['config'])?.[routeRecord]
+    runPlan(isUnrouted(request) ? unrouted : routed, record?.runtime ?? registry.runtime, request, reply, done)
+  }
+}
+
+function isUnrouted ({ is404, method, headers }: FastifyRequest): boolean {
+  return is404 || (method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined)
+}
+
+/**
+ * Decorates `app.limit`; with `max` and `timeWindow` it also limits the whole service by address, before anyone is
+ * authenticated, as the limit `service`, and unknown URLs and preflights apart, as `unrouted`. Register it on the root,
+ * before `app.protect` and before any route.
+ *
+ * Counts are exact, in fixed windows, in the memory of this process, and bounded by `maxKeys`. Addresses come from the
+ * core's `trustedProxies`, never from `request.ip`. A refusal is 429 `quota_exceeded` (RFC 6585 §4).
+ * Registering fails with `GATEHOUSE_OPTION_INVALID` and `GATEHOUSE_LIMIT_TOO_LATE`.
+ *
+ * @example
+ * ```ts
+ * await app.register(rateLimit, { max: 300, timeWindow: '1 minute' })
+ * const limit = app.limit({ max: 5, timeWindow: '1 minute' })
+ * app.get('/limited', { onRequest: [app.publicAccess('a demonstration'), limit] }, async () => ({ ok: true }))
+ * ```
+ */
+export const rateLimit = fp(registerRateLimit, { name: 'gatehouse-rate-limit', fastify: '5.x' })

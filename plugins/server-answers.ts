@@ -1,0 +1,71 @@
+// The answers to what never reaches a hook: URLs that no router takes, and bytes that are no HTTP. The same problem
+// bodies and headers as everywhere else.
+import { STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { problemOf, refusals } from '../errors.ts'
+import type { RefusalCode } from '../errors.ts'
+
+/** What `securityHeaders` sends, for answers that are made before any plugin can. */
+export const answerHeaders: Readonly<Record<string, string>> = Object.freeze({
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'origin-agent-cluster': '?1',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+  'x-dns-prefetch-control': 'off',
+  'x-download-options': 'noopen',
+  'x-frame-options': 'DENY',
+  'x-permitted-cross-domain-policies': 'none',
+  'x-xss-protection': '0'
+})
+
+const PROBLEM_JSON = 'application/problem+json; charset=utf-8'
+
+const frameworkCodes = new Map<string, RefusalCode>([
+  ['FST_ERR_BAD_URL', 'invalid_request'],
+  ['FST_ERR_MAX_PARAM_LENGTH', 'uri_too_long']
+])
+
+/** For Fastify's `frameworkErrors`; `reasonFor` tells what was wrong before routing. */
+export function createFrameworkErrors (reasonFor: (raw: IncomingMessage) => RefusalCode | null) {
+  return function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+    const code = reasonFor(request.raw) ?? frameworkCodes.get(error.code) ?? 'internal_error'
+    const problem = problemOf(code, request.id)
+    request.log.info({ code, status: problem.status, reason: error.code }, 'the request was refused')
+    if (problem.status >= 500) request.log.error({ err: error }, 'the request failed')
+    if (request.protocol === 'https') void reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
+    void reply.code(problem.status).headers(answerHeaders).type(PROBLEM_JSON).send(JSON.stringify(problem))
+  }
+}
+
+const socketCodes = new Map<string, RefusalCode>([
+  ['ERR_HTTP_REQUEST_TIMEOUT', 'request_timeout'],
+  ['HPE_HEADER_OVERFLOW', 'headers_too_large'],
+  ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 'payload_too_large']
+])
+
+interface AnsweringSocket extends Socket {
+  _httpMessage?: { headersSent: boolean } | null
+}
+
+/** For Fastify's `clientErrorHandler`: the parser gave up or a request took too long; the connection ends. */
+export function answerClientError (error: Error & { code: string }, socket: AnsweringSocket): void {
+  if (error.code === 'ECONNRESET' || socket.destroyed) return
+  // As Node does: a second answer inside a begun one would be read as part of it.
+  if (socket.writable && socket._httpMessage?.headersSent !== true) {
+    socket.write(rawAnswer(socketCodes.get(error.code) ?? 'invalid_request'))
+  }
+  socket.destroy(error)
+}
+
+function rawAnswer (code: RefusalCode): string {
+  const { status } = refusals[code]
+  const body = JSON.stringify(problemOf(code, null))
+  const headers = { ...answerHeaders, connection: 'close', 'content-type': PROBLEM_JSON, 'content-length': String(Buffer.byteLength(body)) }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  return [`HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}`, ...lines, '', body].join('\r\n')
+}

@@ -1,0 +1,99 @@
+// Access tokens as RFC 9068 has them: signed with a key from a file, published as a JSON Web Key Set.
+import { createPublicKey, randomUUID } from 'node:crypto'
+import fp from 'fastify-plugin'
+import { fault } from '../errors.ts'
+import { isScope } from '../guards/scope.ts'
+import type { FastifyInstance } from 'fastify'
+import type { PublicSigningJwk, SigningKey } from '../credentials/signing-keys.ts'
+
+/** Options of {@link tokens}. */
+export interface TokensOptions {
+  /** The `iss` of every token: the service's own URL. */
+  issuer: string
+  /** The `aud` of every token. @defaultValue the issuer */
+  audience?: string
+  /** The PEM file of the signing key (PKCS #8, P-256). */
+  keyFile: string
+  /** Whether the key is made when the file is not there. @defaultValue false */
+  createKey?: boolean
+  /** Seconds that an access token lives, 3600 at most. @defaultValue 900 */
+  lifetimeSeconds?: number
+}
+
+/** What a token says of whom. */
+export interface TokenGrant {
+  subject: string
+  clientId: string
+  scopes: readonly string[]
+}
+
+export interface IssuedToken {
+  accessToken: string
+  expiresInSeconds: number
+}
+
+export interface Tokens {
+  /** Signs an access token (RFC 9068 §2). */
+  issue (grant: TokenGrant): IssuedToken
+  /** The public keys that verify what `issue` signs (RFC 7517 §5). */
+  readonly jwks: { readonly keys: readonly PublicSigningJwk[] }
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    tokens: Tokens
+  }
+}
+
+type TokensSettings = Readonly<Required<TokensOptions>>
+
+const known = ['issuer', 'audience', 'keyFile', 'createKey', 'lifetimeSeconds']
+
+function resolve (options: TokensOptions): TokensSettings {
+  const unknown = Object.keys(options).find((name) => !known.includes(name))
+  if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `tokens.${unknown}`)
+  const { issuer, audience = issuer, keyFile, createKey = false, lifetimeSeconds = 900 } = options
+  for (const [name, value] of Object.entries({ issuer, audience, keyFile })) {
+    if (typeof value !== 'string' || value === '') throw fault('GATEHOUSE_OPTION_INVALID', `tokens.${name}`)
+  }
+  if (typeof createKey !== 'boolean') throw fault('GATEHOUSE_OPTION_INVALID', 'tokens.createKey')
+  if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds < 1 || lifetimeSeconds > 3600) throw fault('GATEHOUSE_OPTION_INVALID', 'tokens.lifetimeSeconds')
+  return Object.freeze({ issuer, audience, keyFile, createKey, lifetimeSeconds })
+}
+
+/** @fastify/jwt on an instance of its own, so that a service's `app.jwt` and `request.user` stay its own. */
+async function signerOf ({ privateKey, kid }: SigningKey): Promise<(payload: object) => string> {
+  const [{ default: fastify }, { default: jwt }] = await Promise.all([import('fastify'), import('@fastify/jwt')])
+  const host = fastify()
+  await host.register(jwt, {
+    secret: {
+      private: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      public: createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
+    },
+    sign: { algorithm: 'ES256', kid, header: { alg: 'ES256', typ: 'at+jwt' } }
+  })
+  await host.ready()
+  return (payload) => host.jwt.sign(payload)
+}
+
+async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Promise<void> {
+  const { issuer, audience, keyFile, createKey, lifetimeSeconds } = resolve(options)
+  const { loadOrCreateSigningKey, loadSigningKey } = await import('../credentials/signing-keys.ts')
+  const key = await (createKey ? loadOrCreateSigningKey(keyFile) : loadSigningKey(keyFile))
+  const sign = await signerOf(key)
+  app.decorate('tokens', Object.freeze<Tokens>({
+    jwks: Object.freeze({ keys: Object.freeze([key.publicJwk]) }),
+    issue ({ subject, clientId, scopes }) {
+      if (subject === '' || clientId === '' || !scopes.every(isScope)) throw new TypeError('a token needs a subject, a client and well-formed scopes')
+      const iat = Math.floor(Date.now() / 1000)
+      const accessToken = sign({
+        iss: issuer, sub: subject, aud: audience, client_id: clientId, iat, exp: iat + lifetimeSeconds, jti: randomUUID(),
+        ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') })
+      })
+      return { accessToken, expiresInSeconds: lifetimeSeconds }
+    }
+  }))
+}
+
+/** Decorates `app.tokens`. @see {@link TokensOptions} */
+export const tokens = fp(tokensPlugin, { name: 'gatehouse-tokens', fastify: '5.x' })

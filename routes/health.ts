@@ -1,0 +1,20 @@
+// Whether the process lives, and whether it can do its work.
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { Health } from '../schemas/service.ts'
+
+export const healthRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  app.addSchema(Health)
+  app.protect(app.publicAccess('Probes have no credentials'))
+
+  app.get('/health/live', {
+    schema: { operationId: 'getLiveness', tags: ['health'], summary: 'The process is alive', response: { 200: { $ref: 'Health#', description: 'Alive.' } } }
+  }, () => ({ status: 'ok' as const }))
+
+  app.get('/health/ready', {
+    schema: { operationId: 'getReadiness', tags: ['health'], summary: 'The stores answer', response: { 200: { $ref: 'Health#', description: 'Ready.' } } }
+  }, async () => {
+    await app.stores.ping()
+    return { status: 'ok' as const }
+  })
+  done()
+}

@@ -1,0 +1,34 @@
+// How the token endpoint answers what goes wrong (RFC 6749 §5.2): its own errors, and everything else in its shape.
+import { isOauthError, isRefusal, oauthErrors } from '../errors.ts'
+import type { FastifyError, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
+import type { OauthErrorCode } from '../errors.ts'
+import { TokenError } from '../schemas/tokens.ts'
+
+/** Neither the RFC nor its registry has a word for these. */
+const beyondTheRfc: Readonly<Record<number, string>> = { 429: 'slow_down', 500: 'server_error', 503: 'temporarily_unavailable' }
+
+function bodyFor (status: number, code: OauthErrorCode | null): TokenError {
+  if (code !== null) return { error: code, error_description: oauthErrors[code].description }
+  const error = beyondTheRfc[status] ?? 'invalid_request'
+  return error === 'invalid_request' ? { error, error_description: oauthErrors.invalid_request.description } : { error }
+}
+
+/** The refusals of guards and limits on an OAuth route. */
+export const oauthRefusal = {
+  schema: TokenError,
+  contentType: 'application/json; charset=utf-8',
+  write: ({ status }: { status: number }) => bodyFor(status, null)
+}
+
+/** The error handler of an OAuth route; what the client sees is one of few words, the log has the rest. */
+export const oauthErrorHandler: NonNullable<RouteShorthandOptions['errorHandler']> = function (error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
+  const given = isOauthError(error) || isRefusal(error) || error.validation !== undefined || (error.statusCode ?? 500) < 500
+  const status = error.validation === undefined ? (given ? error.statusCode ?? 400 : 500) : 400
+  if (status >= 500) request.log.error({ err: error }, 'the token endpoint failed')
+  else request.log.info({ code: error.code, reason: isRefusal(error) ? error.reason : undefined }, 'the token endpoint refused')
+  const code = isOauthError(error) ? error.code : null
+  if (code === 'invalid_client' && request.headers.authorization !== undefined) void reply.header('www-authenticate', 'Basic realm="api", charset="UTF-8"')
+  if (isRefusal(error) && error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds))
+  void reply.code(status).header('cache-control', 'no-store').header('pragma', 'no-cache')
+    .type(oauthRefusal.contentType).send(JSON.stringify(bodyFor(status, code)))
+}

@@ -1,0 +1,97 @@
+// The token endpoint (RFC 6749 §3.2) with the password grant, which OAuth 2.1 leaves out: for parity and for
+// Swagger UI. Parameters come in a form, each at most once; every answer is `no-store`.
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
+import { oauthError } from '../errors.ts'
+import { JsonWebKeySet, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
+import { parseForm } from '../strict-form.ts'
+import { oauthErrorHandler, oauthRefusal } from './oauth-errors.ts'
+
+/** The public client: a request without client credentials is its. */
+const PUBLIC_CLIENT = 'demo'
+/** `Basic` with an empty name and an empty secret, which Swagger UI sends. */
+const EMPTY_BASIC = /^basic +og==$/i
+const SCOPES = /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/
+
+export const tokenRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  for (const schema of [TokenRequest, TokenResponse, TokenError, JsonWebKeySet]) app.addSchema(schema)
+  const tags = ['tokens']
+  const reason = 'Whoever asks for a token has none yet'
+  const config = { refusal: oauthRefusal }
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit: 16_384 }, (_request, text, parsed) => {
+    try {
+      parsed(null, withoutEmpty(parseForm(String(text))))
+    } catch {
+      parsed(oauthError('invalid_request'))
+    }
+  })
+
+  app.post('/token', {
+    config,
+    errorHandler: oauthErrorHandler,
+    onRequest: [
+      app.publicAccess(reason),
+      app.limit({ name: 'token', max: 600, timeWindow: '1 minute', by: 'address' }),
+      app.limit({ name: 'token-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' })
+    ],
+    schema: {
+      operationId: 'issueToken',
+      tags,
+      summary: 'Get an access token for a name and a password',
+      deprecated: true,
+      consumes: ['application/x-www-form-urlencoded'],
+      body: TokenRequest,
+      response: {
+        200: { $ref: 'TokenResponse#', description: 'The access token.' },
+        400: { $ref: 'TokenError#', description: 'The request, the grant or the scope is invalid.' },
+        401: { $ref: 'TokenError#', description: 'Client authentication failed.' }
+      }
+    }
+  }, async (request, reply) => {
+    const { grant_type: grantType, username, password, scope } = request.body
+    assertPublicClient(request.headers.authorization, request.body)
+    if (grantType !== 'password') throw oauthError('unsupported_grant_type')
+    if (username === undefined || password === undefined) throw oauthError('invalid_request')
+    if (scope !== undefined && !SCOPES.test(scope)) throw oauthError('invalid_scope')
+    const user = await app.accounts.login({ username, password })
+    if (user === null) throw oauthError('invalid_grant')
+    const owned = app.accounts.scopesOf(user)
+    const granted = scope === undefined ? owned : [...new Set(scope.split(' '))].filter((name) => owned.includes(name))
+    if (granted.length === 0) throw oauthError('invalid_scope')
+    const { accessToken, expiresInSeconds } = app.tokens.issue({ subject: user.id, clientId: PUBLIC_CLIENT, scopes: granted })
+    return reply.header('cache-control', 'no-store').header('pragma', 'no-cache').send({
+      access_token: accessToken, token_type: 'Bearer' as const, expires_in: expiresInSeconds, scope: granted.join(' ')
+    })
+  })
+
+  refuseOtherMethods(app, reason)
+
+  app.get('/.well-known/jwks.json', {
+    onRequest: app.publicAccess('Public keys are public'),
+    schema: { operationId: 'getKeys', tags, summary: 'The keys that verify our tokens', response: { 200: { $ref: 'JsonWebKeySet#', description: 'A JSON Web Key Set.' } } }
+  }, (_request, reply) => reply.header('cache-control', 'public, max-age=3600').send({ keys: app.tokens.jwks.keys.map((key) => ({ ...key })) }))
+  done()
+}
+
+/** An empty value counts as absent (RFC 6749 §3.2). */
+function withoutEmpty (form: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
+}
+
+function assertPublicClient (authorization: string | undefined, { client_id: clientId, client_secret: clientSecret }: TokenRequest): void {
+  if (authorization !== undefined && !EMPTY_BASIC.test(authorization)) throw oauthError('invalid_client')
+  if (clientSecret !== undefined || (clientId !== undefined && clientId !== PUBLIC_CLIENT)) throw oauthError('invalid_client')
+}
+
+/** RFC 9110 §15.5.6: an endpoint that takes POST alone says so. */
+function refuseOtherMethods (app: FastifyInstance, reason: string): void {
+  app.route({
+    method: ['GET', 'PUT', 'PATCH', 'DELETE'],
+    url: '/token',
+    onRequest: app.publicAccess(reason),
+    schema: { hide: true },
+    handler: (_request, reply) => reply.code(405).header('allow', 'POST').header('cache-control', 'no-store')
+      .type(oauthRefusal.contentType).send(JSON.stringify(oauthRefusal.write({ status: 405 })))
+  })
+}

@@ -1,0 +1,39 @@
+// Registration and one's own profile.
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import { refusal } from '../errors.ts'
+import { BasicIdentity, ProfileChange, Registration, User } from '../schemas/users.ts'
+
+export const userRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+  for (const schema of [User, BasicIdentity]) app.addSchema(schema)
+  const tags = ['users']
+  const me = [app.bearer, app.requireScopes('me')]
+
+  app.post('/register', {
+    onRequest: [app.publicAccess('Nobody has an account before this'), app.limit({ name: 'register', max: 10, timeWindow: '1 minute', by: 'address' })],
+    schema: { operationId: 'register', tags, summary: 'Make an account', body: Registration, response: { 201: { $ref: 'User#', description: 'The new account.' } } }
+  }, async (request, reply) => reply.code(201).send(await app.accounts.register(request.body)))
+
+  app.get('/users/me', {
+    onRequest: me,
+    schema: { operationId: 'getMe', tags, summary: 'Read your profile', response: { 200: { $ref: 'User#', description: 'Your account.' } } }
+  }, async (request) => {
+    const user = await app.stores.users.findById(app.bearer.principal(request).subject)
+    if (user === null) throw refusal('not_found')
+    return user
+  })
+
+  app.patch('/users/me', {
+    onRequest: me,
+    schema: { operationId: 'updateMe', tags, summary: 'Change your profile', body: ProfileChange, response: { 200: { $ref: 'User#', description: 'Your account as it is now.' } } }
+  }, async (request) => {
+    const user = await app.stores.users.updateProfile(app.bearer.principal(request).subject, request.body)
+    if (user === null) throw refusal('not_found')
+    return user
+  })
+
+  app.get('/basic/me', {
+    onRequest: app.basic,
+    schema: { operationId: 'getBasicMe', tags, summary: 'Who the Basic credentials belong to', response: { 200: { $ref: 'BasicIdentity#', description: 'Your name.' } } }
+  }, (request) => ({ username: app.basic.principal(request).attributes.username ?? '' }))
+  done()
+}

@@ -1,0 +1,22 @@
+// The parts that several messages share.
+import { Type } from '@sinclair/typebox'
+
+export const Id = Type.String({ format: 'uuid', maxLength: 36, description: 'A UUIDv7 (RFC 9562).', examples: ['0192f0c1-2345-7abc-8def-0123456789ab'] })
+
+export const Timestamp = Type.String({ format: 'date-time', maxLength: 30, description: 'RFC 3339, UTC.', examples: ['2026-11-22T12:00:00.000Z'] })
+
+export const Cursor = Type.String({ minLength: 1, maxLength: 256, description: 'The `next` of the page before.', examples: ['MDE5MmYwYzE'] })
+
+export const Scope = Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$', minLength: 1, maxLength: 64, description: 'A scope (RFC 6749 §3.3).', examples: ['items:read'] })
+
+const limit = Type.Integer({ minimum: 1, maximum: 100, default: 20, description: 'How many at most.', examples: [20] })
+
+/** The query of a list without search. */
+export const PageQuery = Type.Object({ limit: Type.Optional(limit), cursor: Type.Optional(Cursor) }, { additionalProperties: false })
+
+/** The query of a list with search. */
+export const SearchQuery = Type.Object({
+  limit: Type.Optional(limit),
+  cursor: Type.Optional(Cursor),
+  q: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Only what contains this text.', examples: ['lamp'] }))
+}, { additionalProperties: false })

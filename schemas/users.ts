@@ -1,0 +1,46 @@
+// Accounts as they travel: what a person sends, and what anybody may see.
+import { Type } from '@sinclair/typebox'
+import type { Static } from '@sinclair/typebox'
+import { Cursor, Id, Timestamp } from './common.ts'
+
+const username = Type.String({ minLength: 3, maxLength: 64, pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N}._-]*$', description: 'Unique, whatever its case or form of writing.', examples: ['alice'] })
+const email = Type.String({ format: 'email', maxLength: 254, description: 'Validated, not unique, never an identifier.', examples: ['alice@example.com'] })
+const fullName = Type.String({ minLength: 1, maxLength: 128, description: 'As people write it.', examples: ['Alice Liddell'] })
+
+/** An account, without anything that proves who is using it. */
+export const User = Type.Object({
+  id: Id,
+  username: Type.String({ maxLength: 64, examples: ['alice'] }),
+  email: Type.String({ maxLength: 254, examples: ['alice@example.com'] }),
+  full_name: Type.Union([fullName, Type.Null()]),
+  disabled: Type.Boolean({ description: 'Whether the account is off.' }),
+  roles: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32, description: 'Names of roles, which stand for scopes.', examples: [['editor']] }),
+  created_at: Timestamp
+}, { $id: 'User', additionalProperties: false, description: 'An account.' })
+export type User = Static<typeof User>
+
+export const UserPage = Type.Object({
+  items: Type.Array(Type.Ref('User'), { maxItems: 100 }),
+  next: Type.Optional(Cursor)
+}, { $id: 'UserPage', additionalProperties: false, description: 'Accounts, newest first.' })
+
+/** `POST /register`. The rules for passwords are checked beyond the schema, with the reason in the answer. */
+export const Registration = Type.Object({
+  username,
+  email,
+  password: Type.String({ minLength: 1, maxLength: 1024, description: 'At least 15 characters, no common password, any Unicode.', examples: ['correct horse battery staple'] }),
+  full_name: Type.Optional(fullName)
+}, { $id: 'Registration', additionalProperties: false, description: 'A new account.' })
+export type Registration = Static<typeof Registration>
+
+/** `PATCH /users/me`. */
+export const ProfileChange = Type.Object({
+  email: Type.Optional(email),
+  full_name: Type.Optional(Type.Union([fullName, Type.Null()]))
+}, { $id: 'ProfileChange', additionalProperties: false, minProperties: 1, description: 'What to change of a profile.' })
+export type ProfileChange = Static<typeof ProfileChange>
+
+/** `GET /basic/me`. */
+export const BasicIdentity = Type.Object({
+  username: Type.String({ maxLength: 64, examples: ['alice'] })
+}, { $id: 'BasicIdentity', additionalProperties: false, description: 'Who the Basic credentials belong to.' })

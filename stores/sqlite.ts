@@ -1,0 +1,122 @@
+// SQLite in a file, through Kysely's own dialect over a driver that speaks as node:sqlite does.
+// What was acknowledged stays: WAL with `synchronous=FULL` is on the disk when a write returns, so neither SIGKILL nor
+// a power cut loses it.
+import { mkdir, open } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { CompiledQuery, Kysely, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely'
+import type { DatabaseConnection, SqliteDatabase, SqliteDialectConfig } from 'kysely'
+import { fault, refusal } from '../errors.ts'
+import { migrateToLatest } from './migrate.ts'
+import type { Stores } from './ports.ts'
+import { createSqlStores } from './sql.ts'
+import type { Database } from './tables.ts'
+
+// It blocks the process while another one writes, so it is short.
+const BUSY_TIMEOUT_MS = 2000
+
+/** Opens the database in `file` (`:memory:` for none), migrates it and gives the stores. Throws `GATEHOUSE_PEER_MISSING`. */
+export async function createSqliteStores (file: string): Promise<Stores> {
+  const db = await openSqlite(file)
+  try {
+    await migrateToLatest(db)
+  } catch (error) {
+    await db.destroy()
+    throw error
+  }
+  return createSqlStores(db)
+}
+
+/** Opens the database in `file` as it is. Throws `GATEHOUSE_PEER_MISSING` without `@photostructure/sqlite`. */
+export async function openSqlite (file: string): Promise<Kysely<Database>> {
+  const { DatabaseSync } = await loadDriver()
+  if (file !== ':memory:') await reserve(file)
+  const connection = new DatabaseSync(file, {
+    timeout: BUSY_TIMEOUT_MS,
+    enableForeignKeyConstraints: true,
+    defensive: true
+  })
+  try {
+    connection.exec('pragma journal_mode = wal; pragma synchronous = full; pragma trusted_schema = off')
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+  return new Kysely<Database>({ dialect: new NodeSqliteDialect({ database: kyselyDatabase(connection) }) })
+}
+
+type Driver = typeof import('@photostructure/sqlite')
+type Connection = InstanceType<Driver['DatabaseSync']>
+
+async function loadDriver (): Promise<Driver> {
+  try {
+    return await import('@photostructure/sqlite')
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') {
+      throw fault('GATEHOUSE_PEER_MISSING', 'the SQLite stores need it: npm install @photostructure/sqlite')
+    }
+    throw error
+  }
+}
+
+// SQLite would make the file readable to everybody; its journals take the mode of the file.
+async function reserve (file: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+  const handle = await open(file, 'a', 0o600)
+  await handle.close()
+}
+
+class NodeSqliteDialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig
+
+  constructor (config: SqliteDialectConfig) {
+    super(config)
+    this.#config = config
+  }
+
+  override createDriver (): SqliteDriver {
+    return new ImmediateDriver(this.#config)
+  }
+
+  override createAdapter (): SqliteAdapter {
+    return new TransactionalAdapter()
+  }
+}
+
+class ImmediateDriver extends SqliteDriver {
+  // A deferred transaction that starts to write is refused at once, without waiting, if another process wrote meanwhile.
+  override async beginTransaction (connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+  }
+}
+
+class TransactionalAdapter extends SqliteAdapter {
+  // SQLite can; with it a migration is whole or absent, and `begin immediate` lets one process migrate at a time.
+  override get supportsTransactionalDdl (): boolean {
+    return true
+  }
+}
+
+// What Kysely expects is better-sqlite3's shape: `reader` says whether rows come back, and parameters are one list.
+function kyselyDatabase (connection: Connection): SqliteDatabase {
+  return {
+    close: () => { connection.close() },
+    prepare (text) {
+      const statement = attempt(() => connection.prepare(text))
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => attempt(() => statement.all(...parameters)),
+        run: (parameters) => attempt(() => statement.run(...parameters)),
+        iterate: (parameters) => attempt(() => statement.iterate(...parameters))
+      }
+    }
+  }
+}
+
+// An engine that fails is an outage, whatever it was asked; its own words are for the log.
+function attempt<T> (work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    throw refusal('unavailable', { retryAfterSeconds: 1, reason: 'the SQLite store failed', cause })
+  }
+}

@@ -1,0 +1,98 @@
+// Accounts in SQL. That a name is taken is decided by the unique index, never by a look before the write.
+import { sql } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
+import { fold } from '../credentials/fold.ts'
+import { refusal } from '../errors.ts'
+import { contains, cursorId, limitOf, pageOf } from './pages.ts'
+import type { User, UserStore } from './ports.ts'
+import type { Database, UserTable } from './tables.ts'
+import { UUID_V7, uuidV7 } from './uuid-v7.ts'
+
+// Named one by one: the password hash leaves the database only where it is asked for.
+const COLUMNS = ['id', 'username', 'email', 'full_name', 'disabled', 'roles', 'created_at'] as const
+
+export function createUserStore (db: Kysely<Database>): UserStore {
+  const select = db.selectFrom('users').select(COLUMNS)
+
+  async function change (id: string, values: Partial<Pick<UserTable, 'email' | 'full_name' | 'disabled' | 'roles'>>) {
+    const row = await db.updateTable('users').set(values).where('id', '=', id).returning(COLUMNS).executeTakeFirst()
+    return row === undefined ? null : userOf(row)
+  }
+
+  return {
+    async create ({ username, email, full_name = null, passwordHash, roles }) {
+      const row = await db.insertInto('users').values({
+        id: uuidV7(),
+        username,
+        username_key: fold(username),
+        email,
+        full_name,
+        password_hash: passwordHash,
+        disabled: 0,
+        roles: JSON.stringify(roles),
+        created_at: new Date().toISOString()
+      }).onConflict((conflict) => conflict.column('username_key').doNothing()).returning(COLUMNS).executeTakeFirst()
+      if (row === undefined) throw refusal('conflict', { detail: 'The username is taken' })
+      return userOf(row)
+    },
+
+    async findById (id) {
+      const row = await select.where('id', '=', id).executeTakeFirst()
+      return row === undefined ? null : userOf(row)
+    },
+
+    async findByName (username) {
+      const row = await select.where('username_key', '=', fold(username)).executeTakeFirst()
+      return row === undefined ? null : userOf(row)
+    },
+
+    async findCredentials (username) {
+      const row = await select.select('password_hash').where('username_key', '=', fold(username)).executeTakeFirst()
+      return row === undefined ? null : { user: userOf(row), passwordHash: row.password_hash }
+    },
+
+    async list ({ limit, cursor, q } = {}) {
+      const size = limitOf(limit)
+      let query = select.orderBy('id', 'desc').limit(size + 1)
+      if (cursor !== undefined) query = query.where('id', '<', cursorId(cursor, UUID_V7))
+      if (q !== undefined && q !== '') {
+        query = query.where(contains([sql.ref('username'), sql.ref('email'), sql.ref('full_name')], q))
+      }
+      return pageOf(await query.execute(), size, userOf)
+    },
+
+    async updateProfile (id, { email, full_name }) {
+      if (email === undefined && full_name === undefined) return await this.findById(id)
+      return await change(id, {
+        ...(email === undefined ? {} : { email }),
+        ...(full_name === undefined ? {} : { full_name })
+      })
+    },
+
+    async replacePasswordHash (id, { from, to }) {
+      const result = await db.updateTable('users').set({ password_hash: to })
+        .where('id', '=', id).where('password_hash', '=', from).executeTakeFirst()
+      return result.numUpdatedRows === 1n
+    },
+
+    async setDisabled (id, disabled) {
+      return await change(id, { disabled: disabled ? 1 : 0 })
+    },
+
+    async setRoles (id, roles) {
+      return await change(id, { roles: JSON.stringify(roles) })
+    }
+  }
+}
+
+function userOf (row: Pick<Selectable<UserTable>, typeof COLUMNS[number]>): User {
+  return {
+    id: row.id,
+    username: row.username,
+    email: row.email,
+    full_name: row.full_name,
+    disabled: row.disabled === 1,
+    roles: JSON.parse(row.roles) as string[],
+    created_at: row.created_at
+  }
+}

@@ -1,0 +1,170 @@
+// API keys and signing keys.
+import { createHash, createPrivateKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { calculateJwkThumbprint } from 'jose'
+import t from 'tap'
+import { assertKeyPrefix, createApiKey, matchesDigest, parseApiKey } from '../../credentials/api-keys.ts'
+import { loadOrCreateSigningKey, loadSigningKey } from '../../credentials/signing-keys.ts'
+import { jwkThumbprint } from '../../credentials/thumbprint.ts'
+
+const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+function valueOf (base62: string): bigint {
+  return [...base62].reduce((value, digit) => value * 62n + BigInt(ALPHABET.indexOf(digit)), 0n)
+}
+
+t.test('R070 a key is <prefix>_<id 12>_<secret 43><crc 6> in base62', async (t) => {
+  for (const prefix of ['gate', 'acme2']) {
+    const { key, id } = createApiKey(prefix)
+    const parts = new RegExp(`^(${prefix}_([0-9A-Za-z]{12})_([0-9A-Za-z]{43}))([0-9A-Za-z]{6})$`).exec(key)
+    t.equal(parts?.[2], id)
+    t.equal(valueOf(parts?.[4] ?? ''), BigInt(crc32(parts?.[1] ?? '')))
+    t.equal(parseApiKey(key, prefix)?.id, id)
+  }
+  t.match(createApiKey().key, /^gate_/)
+})
+
+t.test('R070 id and secret are drawn evenly from their whole range', async (t) => {
+  const keys = Array.from({ length: 2000 }, () => createApiKey())
+  t.equal(new Set(keys.map(({ id }) => id)).size, keys.length)
+  const secrets = keys.map(({ key }) => valueOf(key.slice(18, 61)))
+  t.ok(secrets.every((secret) => secret < 1n << 256n))
+  const high = secrets.filter((secret) => secret >> 255n === 1n).length
+  t.ok(high > 850 && high < 1150, `the highest of 256 bits is set in half of them (${high} of 2000)`)
+  const counts = new Map([...ALPHABET].map((digit) => [digit, 0]))
+  for (const { id } of keys) for (const digit of id) counts.set(digit, (counts.get(digit) ?? 0) + 1)
+  // 24,000 digits, 387 of each expected; six standard deviations either way. A byte modulo 62 gives 465 of the first eight.
+  t.ok([...counts.values()].every((count) => count > 387 - 118 && count < 387 + 118), 'every digit of the alphabet')
+  const firstEight = [...ALPHABET.slice(0, 8)].reduce((sum, digit) => sum + (counts.get(digit) ?? 0), 0)
+  t.ok(Math.abs(firstEight - 3097) < 310, `no modulo bias (${firstEight})`)
+})
+
+const { key: sample } = createApiKey()
+const withChecksum = (body: string): string => {
+  let [digits, rest] = ['', crc32(body)]
+  for (; rest > 0; rest = Math.floor(rest / 62)) digits = ALPHABET.charAt(rest % 62) + digits
+  return body + digits.padStart(6, '0')
+}
+const swap = (at: number): string => sample.slice(0, at) + (sample[at] === 'x' ? 'y' : 'x') + sample.slice(at + 1)
+const malformed: [string, string][] = [
+  ['the empty text', ''],
+  ['another prefix', withChecksum(`other_${sample.slice(5, 61)}`)],
+  ['a changed digit of the id', swap(7)],
+  ['a changed digit of the secret', swap(30)],
+  ['a changed digit of the checksum', swap(66)],
+  ['one digit less', sample.slice(0, -1)],
+  ['one digit more', `${sample}0`],
+  ['white space around it', ` ${sample}`],
+  ['a line feed at the end', `${sample}\n`],
+  ['other case', sample.toUpperCase()],
+  ['a separator that is none', withChecksum(`${sample.slice(0, 17)}-${sample.slice(18, 61)}`)],
+  ['a character outside base62', withChecksum(`${sample.slice(0, 20)}+${sample.slice(21, 61)}`)],
+  ['an id with a separator', withChecksum(`${sample.slice(0, 8)}_${sample.slice(9, 61)}`)],
+  ['a megabyte', 'gate_'.repeat(200_000)]
+]
+for (const [title, text] of malformed) {
+  t.test(`R070 ${title} is no key, and is told without a store`, async (t) => {
+    t.equal(parseApiKey(text), null)
+  })
+}
+t.test('R070 what the table above re-computes is the real checksum', async (t) => {
+  t.equal(withChecksum(sample.slice(0, 61)), sample)
+})
+
+for (const prefix of ['ghp', 'gho', 'github', 'github_pat', 'sk', 'pk', 'rk', 'xoxb', 'AKIA', 'akia', 'glpat', 'npm', 'pypi', 'SG', 'AIza',
+  'ghpx', 'Gate', 'ga-te', 'ga_te', '2fast', 'g', 'g'.repeat(17), '', 'gaté', 7]) {
+  t.test(`R070 the prefix ${JSON.stringify(prefix)} is refused at boot`, async (t) => {
+    t.throws(() => { assertKeyPrefix(prefix as string) }, { code: 'GATEHOUSE_OPTION_INVALID', message: /apiKeys\.prefix/ })
+    t.throws(() => createApiKey(prefix as string), { code: 'GATEHOUSE_OPTION_INVALID' })
+  })
+}
+
+t.test('R071 what is kept is the SHA-256 of the secret and a hint of four characters', async (t) => {
+  const { key, digest, hint, ...rest } = createApiKey()
+  t.equal(digest, createHash('sha256').update(key.slice(18, 61)).digest('base64url'))
+  t.equal(hint, key.slice(-4))
+  t.same(Object.keys(rest), ['id'])
+  t.equal(parseApiKey(key)?.digest, digest)
+})
+
+t.test('R072 digests are compared whole, and null never matches', async (t) => {
+  const [one, other] = [createApiKey(), createApiKey()]
+  t.equal(matchesDigest(one.digest, one.digest), true)
+  t.equal(matchesDigest(one.digest, other.digest), false)
+  t.equal(matchesDigest(one.digest, one.digest.slice(0, 20)), false)
+  t.equal(matchesDigest(one.digest, ''), false)
+  t.equal(matchesDigest(one.digest, null), false)
+})
+
+t.test('R061 the thumbprint is that of RFC 7638 §3.1 and of jose', async (t) => {
+  t.equal(jwkThumbprint({
+    kty: 'RSA',
+    n: '0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw',
+    e: 'AQAB',
+    alg: 'RS256',
+    kid: '2011-04-29'
+  }), 'NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs')
+  for (const pair of [generateKeyPairSync('ed25519'), generateKeyPairSync('ec', { namedCurve: 'P-384' })]) {
+    const jwk = pair.publicKey.export({ format: 'jwk' })
+    t.equal(jwkThumbprint(jwk), await calculateJwkThumbprint(jwk as Parameters<typeof calculateJwkThumbprint>[0]))
+  }
+  t.throws(() => jwkThumbprint({ kty: 'oct', k: 'AAAA' }), TypeError)
+})
+
+t.test('R061 R207 a signing key is made once, for its owner only, and found again', async (t) => {
+  const directory = join(t.testdir({}), 'data')
+  const file = join(directory, 'signing-key.pem')
+  const key = await loadOrCreateSigningKey(file)
+  t.equal((await stat(file)).mode & 0o777, 0o600)
+  t.equal((await stat(directory)).mode & 0o777, 0o700)
+  t.same(await readdir(directory), ['signing-key.pem'], 'no temporary file stays')
+  t.match(await readFile(file, 'utf8'), /^-----BEGIN PRIVATE KEY-----/)
+
+  const { x, y } = key.publicJwk
+  t.same(key.publicJwk, { kty: 'EC', crv: 'P-256', x, y, alg: 'ES256', use: 'sig', kid: key.kid }, 'no private member')
+  t.equal(key.kid, await calculateJwkThumbprint(key.publicJwk))
+  const signature = sign('sha256', Buffer.from('text'), key.privateKey)
+  t.ok(verify('sha256', Buffer.from('text'), { key: { ...key.publicJwk }, format: 'jwk' }, signature))
+
+  t.equal((await loadSigningKey(file)).kid, key.kid)
+  t.equal((await loadOrCreateSigningKey(file)).kid, key.kid)
+})
+
+t.test('R061 of 20 that start at once all get the same key', async (t) => {
+  const file = join(t.testdir({}), 'signing-key.pem')
+  const keys = await Promise.all(Array.from({ length: 20 }, () => loadOrCreateSigningKey(file)))
+  t.equal(new Set(keys.map(({ kid }) => kid)).size, 1)
+  t.equal((await loadSigningKey(file)).kid, keys[0]?.kid)
+})
+
+const pemOf = (key: { export (options: { type: 'pkcs8'; format: 'pem' }): string | Buffer }) =>
+  String(key.export({ type: 'pkcs8', format: 'pem' }))
+const unusable: [string, string | null, number, RegExp][] = [
+  ['that is absent', null, 0o600, /does not exist/],
+  ['that everybody may read', pemOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey), 0o644, /open to everybody/],
+  ['that is empty', '', 0o600, /not a private key/],
+  ['that is no key', 'changeme-secret', 0o600, /not a private key/],
+  ['of RSA', pemOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey), 0o600, /not an EC P-256 key/],
+  ['of another curve', pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey), 0o600, /not an EC P-256 key/],
+  ['with a public key', String(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' })), 0o600, /not a private key/]
+]
+for (const [title, content, mode, message] of unusable) {
+  t.test(`R207 a signing key file ${title} stops the start, and its content is not told`, async (t) => {
+    const directory = join(t.testdir({}), 'keys')
+    await mkdir(directory)
+    const file = join(directory, 'key.pem')
+    if (content !== null) await writeFile(file, content, { mode })
+    const error = await loadSigningKey(file).then(() => null, (error: Error) => error)
+    t.match(error, { code: 'GATEHOUSE_KEY_FILE_INVALID', message })
+    t.notMatch(`${error?.stack} ${JSON.stringify(error)}`, /changeme|BEGIN/)
+  })
+}
+
+t.test('R207 a damaged file is never replaced by a new key', async (t) => {
+  const file = join(t.testdir({ 'key.pem': 'damaged' }), 'key.pem')
+  await t.rejects(loadOrCreateSigningKey(file), { code: 'GATEHOUSE_KEY_FILE_INVALID' })
+  t.equal(await readFile(file, 'utf8'), 'damaged')
+  t.throws(() => createPrivateKey('damaged'))
+})

@@ -1,0 +1,217 @@
+// The SQLite stores: the contract, and what is SQLite's own.
+import { spawn } from 'node:child_process'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import Fastify from 'fastify'
+import { CompiledQuery, sql, SqliteQueryCompiler } from 'kysely'
+import type { Kysely, KyselyPlugin, PluginTransformQueryArgs } from 'kysely'
+import t from 'tap'
+import type { Test } from 'tap'
+import { stores as storesPlugin } from '../../plugins/stores.ts'
+import type { StoresOptions } from '../../plugins/stores.ts'
+import { createMigrator, migrateToLatest } from '../../stores/migrate.ts'
+import { createSqlStores } from '../../stores/sql.ts'
+import { createSqliteStores, openSqlite } from '../../stores/sqlite.ts'
+import type { Database } from '../../stores/tables.ts'
+import { UUID_V7, uuidV7 } from '../../stores/uuid-v7.ts'
+import { testStores, userOf } from './contract.ts'
+
+const fileOf = (t: Test): string => join(t.testdir({}), 'data', 'test.sqlite')
+
+t.test('SQLite keeps the contract of the stores', async (t) => {
+  testStores(t, async (t) => {
+    const stores = await createSqliteStores(fileOf(t))
+    t.teardown(() => stores.close())
+    return stores
+  })
+})
+
+t.test('a write is on the disk when it is acknowledged: WAL, synchronous FULL; foreign keys hold', async (t) => {
+  const db = await openSqlite(fileOf(t))
+  t.teardown(() => db.destroy())
+  const pragma = async (name: string) => Object.values((await sql`pragma ${sql.raw(name)}`.execute(db)).rows[0] ?? {})[0]
+  t.equal(await pragma('journal_mode'), 'wal')
+  t.equal(await pragma('synchronous'), 2)
+  t.equal(await pragma('foreign_keys'), 1)
+  t.equal(await pragma('busy_timeout'), 2000)
+  t.equal(await pragma('trusted_schema'), 0)
+})
+
+t.test('three processes start at once on one new file; what each had acknowledged before SIGKILL is there after it', async (t) => {
+  const file = fileOf(t)
+  const writer = join(import.meta.dirname, 'fixtures/sqlite-writer.ts')
+  const acknowledged = (await Promise.all([1, 2, 3].map(async () => {
+    const child = spawn(process.execPath, [...process.execArgv, writer, file], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const ids: string[] = []
+    for await (const id of createInterface({ input: child.stdout })) {
+      ids.push(id)
+      if (ids.length === 20) child.kill('SIGKILL')
+    }
+    t.ok(ids.length >= 20)
+    return ids
+  }))).flat()
+  const stores = await createSqliteStores(file)
+  t.teardown(() => stores.close())
+  for (const id of acknowledged) t.ok(await stores.items.get(id), id)
+})
+
+t.test('only the owner may read the files, journals included', { skip: process.platform === 'win32' }, async (t) => {
+  const file = fileOf(t)
+  const stores = await createSqliteStores(file)
+  t.teardown(() => stores.close())
+  await stores.users.create(userOf('alice'))
+  const directory = join(file, '..')
+  t.equal((await stat(directory)).mode & 0o777, 0o700)
+  const files = await readdir(directory)
+  t.same(files.sort(), ['test.sqlite', 'test.sqlite-shm', 'test.sqlite-wal'])
+  for (const name of files) t.equal((await stat(join(directory, name))).mode & 0o777, 0o600, name)
+})
+
+t.test('every read uses an index', async (t) => {
+  const db = await openSqlite(fileOf(t))
+  t.teardown(() => db.destroy())
+  await migrateToLatest(db)
+  const nodes: PluginTransformQueryArgs[] = []
+  const recorder: KyselyPlugin = {
+    transformQuery (args) { nodes.push(args); return args.node },
+    transformResult: async ({ result }) => result
+  }
+  const { users, items, apiKeys } = createSqlStores(db.withPlugin(recorder))
+  const user = await users.create(userOf('alice'))
+  const item = await items.create({ owner: user.id, title: 'One' })
+  const key = { id: 'A'.repeat(12), owner: user.id, name: 'ci', scopes: [], digest: 'x', hint: 'x' }
+  await apiKeys.create(key)
+  const cursor = Buffer.from(item.id).toString('base64url')
+
+  nodes.length = 0
+  await users.findById(user.id)
+  await users.findByName('alice')
+  await users.findCredentials('alice')
+  await users.list({ cursor })
+  await users.list({ q: 'a' })
+  await users.setDisabled(user.id, false)
+  await users.replacePasswordHash(user.id, { from: 'x', to: 'y' })
+  await items.get(item.id)
+  await items.list()
+  await items.list({ cursor, q: 'o' })
+  await items.remove(item.id)
+  await apiKeys.findActive(key.id)
+  await apiKeys.listByOwner(user.id)
+  await apiKeys.listByOwner(user.id, { cursor: Buffer.from(key.id).toString('base64url') })
+  await apiKeys.revoke(key.id, user.id)
+  t.equal(nodes.length, 16, '15 statements and one subquery')
+
+  for (const { node, queryId } of nodes) {
+    const query = new SqliteQueryCompiler().compileQuery(node, queryId)
+    const { rows } = await db.executeQuery<{ detail: string }>(CompiledQuery.raw(`explain query plan ${query.sql}`, [...query.parameters]))
+    for (const { detail } of rows) {
+      // A list without a filter walks the index itself; everything else must search it.
+      t.match(detail, query.sql.includes(' desc limit') ? /USING (COVERING )?INDEX|SUBQUERY/ : /^SEARCH .* USING INDEX/, `${query.sql}: ${detail}`)
+      t.notMatch(detail, /TEMP B-TREE/, 'and nothing is sorted')
+    }
+    t.ok(rows.length > 0)
+  }
+})
+
+async function tablesOf (db: Kysely<Database>): Promise<string[]> {
+  return (await db.introspection.getTables()).map(({ name }) => name).filter((name) => !name.startsWith('kysely_')).sort()
+}
+
+t.test('migrations go up, down one by one, and up again', async (t) => {
+  const db = await openSqlite(fileOf(t))
+  t.teardown(() => db.destroy())
+  await migrateToLatest(db)
+  t.same(await tablesOf(db), ['api_keys', 'items', 'users'])
+  const migrator = createMigrator(db)
+  for (const left of [['items', 'users'], ['users'], []]) {
+    t.equal((await migrator.migrateDown()).error, undefined)
+    t.same(await tablesOf(db), left)
+  }
+  await migrateToLatest(db)
+  await migrateToLatest(db)
+  t.same(await tablesOf(db), ['api_keys', 'items', 'users'])
+})
+
+t.test('a migration that fails leaves nothing behind and says which it was', async (t) => {
+  const db = await openSqlite(fileOf(t))
+  t.teardown(() => db.destroy())
+  await sql`create table api_keys (id text)`.execute(db)
+  const error = await migrateToLatest(db).then(() => null, (error: Error) => error)
+  t.match(error, { message: /0003_api_keys/, cause: Error })
+  t.same(await tablesOf(db), ['api_keys'], 'the migrations before it are undone as well')
+})
+
+t.test('a name is unique between connections', async (t) => {
+  const file = fileOf(t)
+  const [one, other] = [await createSqliteStores(file), await createSqliteStores(file)]
+  t.teardown(() => Promise.all([one.close(), other.close()]))
+  await one.users.create(userOf('alice'))
+  await t.rejects(other.users.create(userOf('ALICE')), { code: 'conflict' })
+})
+
+t.test('what was written is there after a restart', async (t) => {
+  const file = fileOf(t)
+  const before = await createSqliteStores(file)
+  const user = await before.users.create(userOf('alice'))
+  await before.close()
+  const after = await createSqliteStores(file)
+  t.teardown(() => after.close())
+  t.same(await after.users.findByName('alice'), user)
+})
+
+t.test('a transaction that fails is rolled back, and others wait for their turn', async (t) => {
+  const db = await openSqlite(fileOf(t))
+  t.teardown(() => db.destroy())
+  await migrateToLatest(db)
+  const { items } = createSqlStores(db)
+  const failing = db.transaction().execute(async (transaction) => {
+    await createSqlStores(transaction).items.create({ owner: 'a', title: 'lost' })
+    throw new Error('no')
+  })
+  const other = items.create({ owner: 'a', title: 'kept' })
+  await t.rejects(failing, { message: 'no' })
+  await other
+  t.same((await items.list()).items.map(({ title }) => title), ['kept'])
+})
+
+t.test('R007 R005 a failing engine is 503 with its own words for the log only', async (t) => {
+  const db = await openSqlite(fileOf(t))
+  t.teardown(() => db.destroy())
+  const error = await createSqlStores(db).users.findByName('alice').then(() => null, (error) => error)
+  t.match(error, { code: 'unavailable', statusCode: 503, retryAfterSeconds: 1, reason: /SQLite/, cause: /no such table/ })
+  t.notMatch(`${error?.message} ${error?.detail}`, /no such table/)
+})
+
+for (const [title, options] of Object.entries({
+  'no file': {},
+  'an empty file': { file: '' },
+  'a file that is no text': { file: 7 },
+  'an unknown option': { file: ':memory:', path: 'x' }
+})) {
+  t.test(`${title} is refused at boot`, async (t) => {
+    const app = Fastify()
+    await t.rejects(Promise.resolve(app.register(storesPlugin, options as StoresOptions)), { code: 'GATEHOUSE_OPTION_INVALID', message: /stores\.(file|path)/ })
+  })
+}
+
+t.test('the plugin migrates, decorates app.stores and closes with the server', async (t) => {
+  const app = Fastify()
+  await app.register(storesPlugin, Object.freeze({ file: ':memory:' }))
+  await app.stores.ping()
+  await app.stores.users.create(userOf('alice'))
+  await app.close()
+  await t.rejects(app.stores.ping())
+})
+
+t.test('a UUIDv7 (RFC 9562) holds the time, and every one is greater than the one before', async (t) => {
+  const now = Date.now() + 60_000
+  const ids = [
+    ...Array.from({ length: 20_000 }, () => uuidV7(now)),
+    ...Array.from({ length: 100 }, () => uuidV7(now - 50_000))
+  ]
+  t.ok(ids.every((id) => UUID_V7.test(id)))
+  t.same([...ids].sort(), ids, 'within a millisecond, when its counter runs over, and when the clock steps back')
+  t.equal(new Set(ids).size, ids.length)
+  t.equal(parseInt((ids[0] ?? '').replace('-', '').slice(0, 12), 16), now)
+})
