@@ -28,9 +28,9 @@ module.exports = {
     only('credentials-below-stores', folder('credentials'), either(folder('credentials'), base)),
     only('stores-below-plugins', folder('stores'), either(folder('stores', 'credentials'), errors)),
     only('plugins-below-routes', folder('plugins'), either(folder('schemas'), inside, base)),
-    only('routes-below-app', folder('routes'), either(folder('routes', 'schemas'), inside, errors)),
+    only('routes-below-app', folder('routes'), either(folder('routes', 'schemas'), inside, base)),
     only('config-below-app', file('config'), either(folder('schemas'), base)),
-    only('server-is-the-process', file('server'), file('app', 'config')),
+    only('server-is-the-process', file('server'), file('app', 'config', 'administrator')),
     {
       name: 'stores-by-type',
       comment: 'a plugin is handed its stores; it knows their ports only',
@@ -98,7 +98,7 @@ module.exports = {
       comment: 'a package that only came with another one goes when that one drops it',
       severity: 'error',
       from: {},
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] }
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm-peer'] }
     }
   ],
   options: {

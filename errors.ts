@@ -108,6 +108,11 @@ for (const [code, { status, title }] of Object.entries(refusals)) {
   refusalErrors.set(code, createError(code, title, status))
 }
 
+function isMadeBy (constructors: ReadonlyMap<string, ErrorConstructor>, error: unknown): boolean {
+  const Constructor = error instanceof Error && 'code' in error ? constructors.get(String(error.code)) : undefined
+  return Constructor !== undefined && error instanceof Constructor
+}
+
 /** The error that becomes the answer named `code`; throw it from a handler, a service or a callback. */
 export function refusal (code: RefusalCode, context: RefusalContext = {}): Refusal {
   const Constructor = refusalErrors.get(code) as ErrorConstructor
@@ -116,7 +121,7 @@ export function refusal (code: RefusalCode, context: RefusalContext = {}): Refus
 
 /** Whether `error` came out of {@link refusal}: its code and status may be sent. */
 export function isRefusal (error: unknown): error is Refusal {
-  return error instanceof Error && 'code' in error && refusalErrors.get(String(error.code))?.prototype.isPrototypeOf(error) === true
+  return isMadeBy(refusalErrors, error)
 }
 
 export type OauthError = FastifyError & { code: OauthErrorCode; statusCode: number }
@@ -134,13 +139,13 @@ export function oauthError (code: OauthErrorCode): OauthError {
 
 /** Whether `error` came out of {@link oauthError}. */
 export function isOauthError (error: unknown): error is OauthError {
-  return error instanceof Error && 'code' in error && oauthErrorConstructors.get(String(error.code))?.prototype.isPrototypeOf(error) === true
+  return isMadeBy(oauthErrorConstructors, error)
 }
 
 /** The error that stops a boot, or answers 500, with a code of its own. */
 export function fault (code: FaultCode, detail: string): Fault {
   const Constructor = createError(code, '%s: %s', 500)
-  return new Constructor(detail, faults[code]) as Fault
+  return Object.assign(new Constructor(detail, faults[code]), { code })
 }
 
 /** A problem as it is sent (RFC 9457): nothing in it comes from the error's message or cause. */

@@ -6,6 +6,8 @@ import { fold } from './fold.ts'
 import type { PasswordSettings } from './password-options.ts'
 
 const BREACH_TIMEOUT_MS = 5000
+// No name or address is longer, and folding costs the square of its length at worst.
+const MAX_WORD_LENGTH = 512
 
 export interface PasswordContext {
   username?: string | undefined
@@ -22,7 +24,8 @@ export interface PasswordContext {
  * (lone surrogates all encode to the same bytes, so two different passwords would match).
  */
 export function normalisePassword (password: string, maxLength: number): string | null {
-  // Bounds the work of normalising; decomposed text is longer than its normal form, but never by this much.
+  // Normalising a run of combining marks takes time in its square, so it is bounded first. Decomposed text is longer
+  // than its normal form, but never by this much.
   if (password.length > maxLength * 8 || /\p{Surrogate}/u.test(password)) return null
   const normal = password.normalize('NFKC')
   return codePoints(normal) > maxLength ? null : normal
@@ -33,9 +36,11 @@ export function unusable (maxLength: number, pointer = '/password'): Error {
   return invalid([`must be Unicode text of at most ${maxLength} characters`], pointer)
 }
 
-/** A check that throws `validation` with every reason why a new password is not accepted. */
-export async function createPasswordRules (settings: PasswordSettings):
-Promise<(password: string, context?: PasswordContext) => Promise<void>> {
+/** Throws `validation` with every reason why this may not be a new password; `unavailable` if `isBreached` fails. */
+export type AssertAcceptable = (password: string, context?: PasswordContext) => Promise<void>
+
+/** Loads the lists of common passwords and gives the check over them. */
+export async function createPasswordRules (settings: PasswordSettings): Promise<AssertAcceptable> {
   const common = await loadCommonPasswords(settings.minLength)
 
   return async function assertAcceptable (password, { username, email, pointer = '/password' } = {}) {
@@ -74,7 +79,8 @@ async function loadCommonPasswords (minLength: number): Promise<ReadonlySet<stri
 
 // The whole password is compared, with its words taken out: nothing but digits and punctuation may not be all that is left.
 function isMadeOf (folded: string, context: readonly (string | null | undefined)[]): boolean {
-  const words = context.filter((word) => typeof word === 'string').map(fold).filter((word) => word !== '')
+  const words = context.filter((word) => typeof word === 'string')
+    .filter((word) => word !== '' && word.length <= MAX_WORD_LENGTH).map(fold)
   if (words.includes(folded)) return true
   const rest = words.filter((word) => /\p{L}/u.test(word)).sort((a, b) => b.length - a.length)
     .reduce((text, word) => text.replaceAll(word, ''), folded)

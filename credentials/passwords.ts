@@ -5,7 +5,7 @@ import { createHashQueue } from './hash-queue.ts'
 import { resolvePasswordOptions } from './password-options.ts'
 import type { PasswordOptions } from './password-options.ts'
 import { createPasswordRules, normalisePassword, unusable } from './password-rules.ts'
-import type { PasswordContext } from './password-rules.ts'
+import type { AssertAcceptable } from './password-rules.ts'
 import { costOf, formatPhc, SALT_BYTES, TAG_BYTES } from './phc.ts'
 import type { HashCost } from './phc.ts'
 
@@ -27,7 +27,7 @@ export interface Passwords {
   /** Whether a stored hash has other parameters than the configured ones; then hash again at the next login. */
   needsRehash (passwordHash: string): boolean
   /** Throws `validation` with every reason why this may not be a new password; `unavailable` if `isBreached` fails. */
-  assertAcceptable (password: string, context?: PasswordContext): Promise<void>
+  assertAcceptable: AssertAcceptable
 }
 
 export interface PasswordEvents {

@@ -104,12 +104,12 @@ function compileNetworks (trustedProxies: unknown): Networks | null {
   return { ipv4, ipv6 }
 }
 
-const NETWORK = /^([^/]+)(?:\/(\d{1,3}))?$/
+const PREFIX_LENGTH = /^\d{1,3}$/
 
 function parseNetwork (entry: unknown): [Address, number] {
-  const [, text, length] = typeof entry === 'string' ? NETWORK.exec(entry) ?? [] : []
-  const address = text === undefined || text.includes('%') ? null : parseAddress(text)
-  if (address === null || text === undefined) throw invalid('must hold addresses and CIDRs, such as 10.0.0.0/8')
+  const [text = '', length, ...more] = typeof entry === 'string' ? entry.split('/') : []
+  const address = text.includes('%') || more.length > 0 || !PREFIX_LENGTH.test(length ?? '0') ? null : parseAddress(text)
+  if (address === null) throw invalid('must hold addresses and CIDRs, such as 10.0.0.0/8')
   const width = address instanceof ipaddr.IPv4 ? 32 : 128
   const mapped = width === 32 && text.includes(':') ? 96 : 0
   const bits = length === undefined ? width : Number(length) - mapped

@@ -7,6 +7,7 @@ import type { RequirementNode } from './node.ts'
 import type { Principal } from './principal.ts'
 
 type AnyGuard = Guard<Principal | null>
+type GroupMember = AnyGuard | AuthorizationGuard
 type FirstOf<G extends readonly RouteGuard[]> = G extends readonly [infer First, ...infer Rest extends readonly RouteGuard[]]
   ? null extends PrincipalOf<First> ? Exclude<PrincipalOf<First>, null> | FirstOf<Rest> : [PrincipalOf<First>] extends [never] ? FirstOf<Rest> : PrincipalOf<First>
   : null
@@ -20,7 +21,7 @@ export function anyOf<const G extends readonly [AnyGuard, AnyGuard, ...AnyGuard[
  * Accepts who passes every member. Authorization guards after an authenticating one judge the principal
  * of the group's first authenticating member, and hold for this group alone.
  */
-export function allOf<const G extends readonly [AnyGuard, ...(AnyGuard | AuthorizationGuard)[]]> (...guards: G): Guard<FirstOf<G>> {
+export function allOf<const G extends readonly [AnyGuard, ...GroupMember[]]> (...guards: G): Guard<FirstOf<G>> {
   return authenticatingGuard({ type: 'allOf', members: membersOf('allOf', guards) })
 }
 

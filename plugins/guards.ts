@@ -72,7 +72,10 @@ export function registryOf (app: FastifyInstance): Registry {
 /** Makes sure that the core is loaded in this context; every plugin that hands out guards calls it first. */
 export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): Registry {
   const registry = registryOf(app)
-  if (options.defaultAccess === 'deny' && Object.getPrototypeOf(app) !== Object.prototype) throw fault('GATEHOUSE_DENY_NOT_ROOT', 'guards.defaultAccess')
+  // Nor may a child undo what the root decided for the whole server.
+  if (contextsOf(app).length > 1 && [options.defaultAccess, options.defaultAccess && registry.options.defaultAccess].includes('deny')) {
+    throw fault('GATEHOUSE_DENY_NOT_ROOT', 'guards.defaultAccess')
+  }
   registry.configure(options)
   const joined = contextsOf(app).find((context) => attached.has(context))
   if (joined !== undefined) {

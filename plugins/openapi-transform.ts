@@ -29,9 +29,9 @@ interface RouteSchema {
 export function openapiTransform ({ schema, url, route, openapiObject }: TransformInput): { schema: RouteSchema; url: string } {
   const written = (schema ?? {}) as RouteSchema
   const record = recordOf(route)
-  if (record?.runtime == null || openapiObject === undefined || written.hide === true) return { schema: written, url }
+  const format = record?.runtime?.format
+  if (record === undefined || format === undefined || openapiObject === undefined || written.hide === true) return { schema: written, url }
   const components = (openapiObject as Document).components ??= {}
-  const { format } = record.runtime
   const derived = operationSecurity(record, format, record.serviceLimits, componentFor(format.schema, components.schemas ??= {}))
   components.securitySchemes = { ...components.securitySchemes, ...derived.securitySchemes }
   return {

@@ -47,7 +47,7 @@ function resolve (options: OpenapiOptions): OpenapiSettings {
   if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${unknown}`)
   const { info, servers = [], access } = options
   if (typeof (info as unknown) !== 'object' || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info')
-  if (!Array.isArray(servers) || servers.some(({ url }: { url?: unknown }) => typeof url !== 'string')) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers')
+  if (!isServerList(servers)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers')
   if (access !== undefined && (access.length === 0 || access.some((guard) => nodeOf(guard) === undefined))) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.access')
   return {
     info,
@@ -57,6 +57,10 @@ function resolve (options: OpenapiOptions): OpenapiSettings {
     yaml: pathFrom('yaml', options.yaml, '/openapi.yaml'),
     access
   }
+}
+
+function isServerList (value: unknown): value is OpenapiSettings['servers'] {
+  return Array.isArray(value) && value.every((server: unknown) => typeof server === 'object' && server !== null && 'url' in server && typeof server.url === 'string')
 }
 
 function pathFrom (name: string, value: unknown, standard: string): string | null {
@@ -72,7 +76,7 @@ async function openapiPlugin (app: FastifyInstance, options: OpenapiOptions): Pr
   const { default: swagger } = await import('@fastify/swagger')
   await app.register(swagger, {
     openapi: { openapi: '3.1.0', info: settings.info, ...(settings.servers.length > 0 ? { servers: settings.servers } : {}) },
-    transform: openapiTransform as never,
+    transform: openapiTransform,
     refResolver: { buildLocalReference: (schema: { $id?: unknown }, _base: unknown, _fragment: unknown, index: number) => typeof schema.$id === 'string' ? schema.$id : `Schema${String(index)}` }
   })
   await app.register(async (pages) => {

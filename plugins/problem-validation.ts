@@ -52,7 +52,7 @@ export function validationErrors (error: unknown): ProblemError[] | null {
 function describe ({ instancePath, keyword, params = {} }: SchemaError, place: ProblemError['in']): ProblemError {
   const named = [params['missingProperty'], params['additionalProperty'], params['unevaluatedProperty']].find((name) => typeof name === 'string')
   const path = typeof instancePath === 'string' ? instancePath.split('/').slice(1) : []
-  if (named !== undefined) path.push(String(named))
+  if (named !== undefined) path.push(named)
   const unsafe = path.findIndex((segment) => !PLAIN_NAME.test(segment))
   const safe = unsafe === -1 ? path : path.slice(0, unsafe)
   const detail = unsafe !== -1 && named !== undefined ? 'has a member that is not allowed' : sentences.get(keyword)?.(params) ?? 'is not valid'

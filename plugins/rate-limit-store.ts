@@ -14,7 +14,10 @@ export interface WindowsOptions {
   readonly whenFull: 'open' | 'closed'
   /** Called at most once a window while the table is full. */
   readonly onFull: () => void
-  /** Milliseconds of a clock that never goes back. @defaultValue `performance.now` */
+  /**
+   * Milliseconds of a clock that never goes back.
+   * @defaultValue `performance.now`
+   */
   readonly now?: () => number
 }
 
@@ -80,7 +83,9 @@ export class Windows {
 
   constructor (options: WindowsOptions) {
     this.#options = options
-    this.#now = options.now ?? (() => performance.now())
+    const { now = () => performance.now() } = options
+    // Whole: the end of a window less its beginning would be a little more than its length, and rounded up a second more.
+    this.#now = () => Math.floor(now())
   }
 
   get size (): number {

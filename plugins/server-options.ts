@@ -62,7 +62,8 @@ const optionNames = [
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 
 function resolve (options: ServerOptionsOptions): Settings {
-  if (!isRecord(options as unknown)) throw invalid('serverOptions', 'takes an object')
+  const given: unknown = options
+  if (!isRecord(given)) throw invalid('serverOptions', 'takes an object')
   if (Object.hasOwn(options, 'insecureHTTPParser')) throw invalid('serverOptions.insecureHTTPParser', 'lets requests be smuggled (RFC 9112 §11.2)')
   assertKnownOptions('serverOptions', options, optionNames)
   const {
@@ -175,7 +176,6 @@ export function serverOptions (options: ServerOptionsOptions = {}) {
     genReqId: requestIdOf(settings.requestIdHeader),
     logger: loggerOf(settings.logger),
     logController: new QueryFreeLog(),
-    rewriteUrl: check,
     frameworkErrors: createFrameworkErrors(reasonFor),
     clientErrorHandler: answerClientError
   } satisfies HttpOptions

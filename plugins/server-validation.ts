@@ -30,14 +30,14 @@ export function createValidatorFactory (): BuildCompilerFromPool {
     }
     function compile (route: RouteSchema): unknown {
       const schema = route.httpPart === 'headers' ? lowerCaseNames(route.schema) : route.schema
-      return compilerFor(textParts.has(route.httpPart) ? 'text' : 'body')({ ...route, schema } as never)
+      return compilerFor(textParts.has(route.httpPart) ? 'text' : 'body')({ ...route, schema })
     }
     // Its type says that it is called with a schema; Fastify calls it with a schema's route.
     return compile as Compile
   }
 }
 
-const nameMaps = new Set(['properties', 'dependentSchemas', 'dependentRequired', 'dependencies'])
+const nameMaps = new Set(['properties', 'dependencies'])
 const values = new Set(['enum', 'const', 'default', 'examples'])
 
 /** Header names are case-insensitive and Node has them in lower case; Fastify leaves this to a compiler of one's own. */

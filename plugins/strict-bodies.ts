@@ -44,17 +44,21 @@ function parseJsonBody (bytes: Buffer, limits: StrictJsonOptions): unknown {
   }
 }
 
-// RFC 9110 §8.3.1, with nothing before or after; Fastify leaves out the parameters that it cannot read.
-const MEDIA_TYPE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]*;[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+|"(?:[\t !#-[\]-~]|\\[\t -~])*"))*$/
-const CHARSET = /;[ \t]*charset="?([^";]*)/gi
+// RFC 9110 §8.3.1, with nothing before, between or after; Fastify leaves out the parameters that it cannot read.
+const ESSENCE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+\/[!#$%&'*+.^_`|~0-9A-Za-z-]+/
+const PARAMETERS = /[ \t]*;[ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)=([!#$%&'*+.^_`|~0-9A-Za-z-]+|"(?:[\t !#-[\]-~]|\\[\t -~])*")/gy
 
 function assertMediaType (contentType: string | undefined): void {
   if (contentType === undefined) throw refusal('unsupported_media_type', { detail: 'The body has no Content-Type' })
   if (contentType === 'application/json') return
-  if (!MEDIA_TYPE.test(contentType)) throw refusal('unsupported_media_type', { detail: 'The Content-Type is malformed' })
-  for (const [, charset] of contentType.matchAll(CHARSET)) {
-    if (charset?.trim().toLowerCase() !== 'utf-8') throw refusal('unsupported_media_type', { detail: 'The charset must be utf-8' })
+  let read = ESSENCE.exec(contentType)?.[0].length ?? -1
+  for (const [parameter, name, value] of contentType.slice(Math.max(0, read)).matchAll(PARAMETERS)) {
+    read += parameter.length
+    if (name?.toLowerCase() === 'charset' && value?.replaceAll('"', '').toLowerCase() !== 'utf-8') {
+      throw refusal('unsupported_media_type', { detail: 'The charset must be utf-8' })
+    }
   }
+  if (read !== contentType.length) throw refusal('unsupported_media_type', { detail: 'The Content-Type is malformed' })
 }
 
 function assertIdentity (encoding: string | undefined, reply: FastifyReply): void {

@@ -49,7 +49,7 @@ export interface UserProfile {
 }
 
 export interface UserStore {
-  /** Throws `conflict` when the name is taken: names are one if they are one in NFKC without case. */
+  /** Throws `conflict` when the name is taken (names are one if they are one in NFKC without case), `validation` over 256 UTF-16 units. */
   create (user: NewUser): Promise<User>
   findById (id: string): Promise<User | null>
   findByName (username: string): Promise<User | null>

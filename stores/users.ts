@@ -11,6 +11,9 @@ import { UUID_V7, uuidV7 } from './uuid-v7.ts'
 // Named one by one: the password hash leaves the database only where it is asked for.
 const COLUMNS = ['id', 'username', 'email', 'full_name', 'disabled', 'roles', 'created_at'] as const
 
+// Folding a run of combining marks takes time in its square; a name comes from strangers.
+const MAX_NAME_LENGTH = 256
+
 export function createUserStore (db: Kysely<Database>): UserStore {
   const select = db.selectFrom('users').select(COLUMNS)
 
@@ -21,10 +24,12 @@ export function createUserStore (db: Kysely<Database>): UserStore {
 
   return {
     async create ({ username, email, full_name = null, passwordHash, roles }) {
+      const key = keyOf(username)
+      if (key === null) throw nameTooLong()
       const row = await db.insertInto('users').values({
         id: uuidV7(),
         username,
-        username_key: fold(username),
+        username_key: key,
         email,
         full_name,
         password_hash: passwordHash,
@@ -42,12 +47,12 @@ export function createUserStore (db: Kysely<Database>): UserStore {
     },
 
     async findByName (username) {
-      const row = await select.where('username_key', '=', fold(username)).executeTakeFirst()
+      const row = await select.where('username_key', '=', keyOf(username)).executeTakeFirst()
       return row === undefined ? null : userOf(row)
     },
 
     async findCredentials (username) {
-      const row = await select.select('password_hash').where('username_key', '=', fold(username)).executeTakeFirst()
+      const row = await select.select('password_hash').where('username_key', '=', keyOf(username)).executeTakeFirst()
       return row === undefined ? null : { user: userOf(row), passwordHash: row.password_hash }
     },
 
@@ -83,6 +88,16 @@ export function createUserStore (db: Kysely<Database>): UserStore {
       return await change(id, { roles: JSON.stringify(roles) })
     }
   }
+}
+
+// `null`, which equals nothing in SQL, for a name that no account can have.
+function keyOf (username: string): string | null {
+  return username.length > MAX_NAME_LENGTH ? null : fold(username)
+}
+
+function nameTooLong (): Error {
+  const detail = `must have at most ${MAX_NAME_LENGTH} characters`
+  return refusal('validation', { errors: [{ pointer: '/username', in: 'body', detail }] })
 }
 
 function userOf (row: Pick<Selectable<UserTable>, typeof COLUMNS[number]>): User {

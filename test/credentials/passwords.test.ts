@@ -139,6 +139,16 @@ t.test('R080 over the maximum no hash runs: neither to store nor to verify', asy
   }
 })
 
+t.test('R080 a megabyte of combining marks is refused before it is normalised, which would take minutes', async (t) => {
+  const passwords = await createPasswords()
+  const marks = 'a' + '\u0301\u0316'.repeat(250_000)
+  const start = performance.now()
+  await t.rejects(passwords.hash(marks), { code: 'validation' })
+  t.equal(await passwords.verify(null, marks), false)
+  await passwords.assertAcceptable(GOOD, { username: marks, email: marks })
+  t.ok(performance.now() - start < 1000)
+})
+
 t.test('R081 composed and decomposed spellings are one password', async (t) => {
   const passwords = await createPasswords()
   const stored = await passwords.hash('Ångström café ﬁn')

@@ -318,8 +318,10 @@ t.test('options are read, never changed; a fault tells no secret', async (t) => 
   await bearerService(t, options)
   const app = Fastify()
   t.teardown(() => app.close())
-  const weak = 'changeme-0f8fad5bd9cb469fa165'
-  await t.rejects(Promise.resolve(app.register(bearerAuth, { secret: weak, issuer, audience })), (error: Error) => !error.message.includes(weak))
+  const weak = 'changeme-0f8fad5bd9cb469fa165d9cb4fad5b69fa16'
+  const message = await Promise.resolve(app.register(bearerAuth, { secret: weak, issuer, audience })).then(() => '', (error: unknown) => String(error))
+  t.match(message, /bearerAuth\.secret/)
+  t.notOk(message.includes(weak))
 })
 
 t.test('two registrations are two schemes, each with its own keys', async (t) => {
@@ -353,4 +355,3 @@ for (const [order, registrations] of [['before', [official, ours]], ['after', [o
     t.equal((await app.inject({ url: '/theirs', headers: headers.ours })).statusCode, 401)
   })
 }
-

@@ -10,7 +10,7 @@ import { serverOptions } from '../../plugins/server-options.ts'
 import { answerHeaders } from '../../plugins/server-answers.ts'
 import type { ServerOptionsOptions } from '../../plugins/server-options.ts'
 
-type Stoppable = { teardown (close: () => Promise<void>): void }
+interface Stoppable { teardown (close: () => Promise<void>): void }
 
 async function listen (t: Stoppable, options: ServerOptionsOptions = {}): Promise<{ app: FastifyInstance; port: number; handled: string[] }> {
   const handled: string[] = []
@@ -137,12 +137,24 @@ t.test('R171 R005 what the socket refuses is a problem with the headers too', as
   t.match(bodyOf(large.answer), { code: 'headers_too_large' })
 })
 
-t.test('R171 a parser error inside an answer adds nothing to it', async (t) => {
-  const { app, port } = await listen(t)
-  app.server.on('request', () => undefined)
-  const { answer } = await exchange(port, `${get('Host: a')}NONSENSE\r\n\r\n`)
-  t.ok(answer.split('HTTP/1.1 ').length <= 3)
-  t.match(answer, /^HTTP\/1\.1 (200|400) /)
+t.test('R171 a parser error inside a begun answer adds no second one', async (t) => {
+  const slow = Fastify({ ...serverOptions(), forceCloseConnections: true })
+  t.teardown(async () => { await slow.close() })
+  slow.get('/', (_request, reply) => {
+    reply.hijack().raw.writeHead(200, { 'content-length': '100' }).write('part')
+  })
+  await slow.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((slow.server.address() as AddressInfo).port, '127.0.0.1')
+  let answer = ''
+  socket.on('data', (chunk) => {
+    if (answer === '') socket.write('NONSENSE\r\n\r\n')
+    answer += chunk.toString()
+  })
+  socket.on('error', () => undefined)
+  socket.write(get('Host: a'))
+  await new Promise((resolve) => socket.on('close', resolve))
+  t.equal(answer.split('HTTP/1.1 ').length, 2)
+  t.match(answer, 'part')
 })
 
 t.test('R171 answerHeaders are what securityHeaders sends: the two cannot drift', async (t) => {
@@ -194,7 +206,6 @@ t.test('R188 R185 too many headers or query parameters are refused, not dropped'
 
 t.test('F9 R171 URLs that no router takes are problems with the headers, and echo nothing', async (t) => {
   const { app } = await listen(t)
-  app.get('/item/:id', async () => 'x')
   for (const [url, status, code] of [['/%', 400, 'invalid_request'], ['/hunter2%zz?hunter2', 400, 'invalid_request'], ['/%c0%80', 400, 'invalid_request']] as const) {
     const response = await app.inject(url)
     t.equal(response.statusCode, status, url)
@@ -219,11 +230,16 @@ t.test('F8 R012 one spelling of a path, guards included', async (t) => {
   const { app } = await listen(t)
   t.equal((await app.inject('/%61dmin')).statusCode, 401)
   t.equal((await app.inject({ method: 'HEAD', url: '/admin' })).statusCode, 401)
-  const plain = Fastify(serverOptions())
-  t.teardown(() => plain.close())
+  const plain = Fastify({ ...serverOptions(), forceCloseConnections: true })
+  t.teardown(async () => { await plain.close() })
   plain.get('/admin', async () => 'admin')
-  for (const url of ['//admin', '/x/../admin', '/ADMIN', '/admin/', '/admin;a=b', '/./admin', '/admin%00']) t.equal((await plain.inject(url)).statusCode, 404, url)
-  t.equal((await plain.inject({ method: 'TRACE' as 'GET', url: '/admin' })).statusCode, 404)
+  await plain.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = plain.server.address() as AddressInfo
+  // inject would resolve the dots
+  const statusOf = async (line: string): Promise<string> => (await exchange(port, lines(`${line} HTTP/1.1`, 'Host: a', 'Connection: close', '', ''))).answer.slice(9, 12)
+  t.equal(await statusOf('GET /admin'), '200')
+  for (const url of ['//admin', '/x/../admin', '/ADMIN', '/admin/', '/admin;a=b', '/./admin', '/admin%00', '/%2e/admin']) t.equal(await statusOf(`GET ${url}`), '404', url)
+  t.equal(await statusOf('TRACE /admin'), '404')
 })
 
 t.test('R012 TRACE, TRACK and CONNECT are never 200', async (t) => {
@@ -264,7 +280,7 @@ t.test('F3 R183 GHSA-w2qp-rph6-63g4 schemas mean what they say', (t) => {
     ['a header becomes a number, whatever its case', { headers: { type: 'object', required: ['X-Count'], properties: { 'X-Count': { type: 'integer', maximum: 5 } } } }, '', {}, { 'x-count': '5' }, 200],
     ['a header is judged, whatever its case', { headers: { type: 'object', properties: { 'X-Count': { type: 'integer', maximum: 5 } } } }, '', {}, { 'x-count': '6' }, 400],
     ['a required header is required', { headers: { type: 'object', allOf: [{ required: ['X-Count'] }] } }, '', {}, {}, 400],
-    ['a dependent header is required', { headers: { type: 'object', dependentRequired: { 'X-A': ['X-B'] } } }, '', {}, { 'x-a': '1' }, 400],
+    ['a dependent header is required', { headers: { type: 'object', dependencies: { 'X-A': ['X-B'] } } }, '', {}, { 'x-a': '1' }, 400],
     ['the values of a header keep their case', { headers: { type: 'object', properties: { 'X-A': { enum: ['Ab'] } } } }, '', {}, { 'x-a': 'Ab' }, 200]
   ]
   const body = { type: 'object', additionalProperties: false, properties: { n: { type: 'integer', default: 7 }, list: { type: 'array' } } }
@@ -307,8 +323,8 @@ t.test('R184 one failing rule ends the validation', async (t) => {
 t.test('R185 a query is flat and has no prototype', async (t) => {
   const app = Fastify(serverOptions())
   t.teardown(() => app.close())
-  app.get('/', async ({ query }) => ({ prototype: Object.getPrototypeOf(query), keys: Object.keys(query as object), polluted: ({} as Record<string, unknown>)['x'] ?? null }))
-  t.same((await app.inject('/?__proto__[x]=1&a[b]=2&__proto__=3')).json(), { prototype: null, keys: ['__proto__[x]', 'a[b]', '__proto__'], polluted: null })
+  app.get('/', async ({ query }) => ({ inherits: 'toString' in (query as object), keys: Object.keys(query as object), polluted: 'x' in {} }))
+  t.same((await app.inject('/?__proto__[x]=1&a[b]=2&__proto__=3')).json(), { inherits: false, keys: ['__proto__[x]', 'a[b]', '__proto__'], polluted: false })
 })
 
 t.test('F7 R154 CVE-2026-3635 CVE-2026-16732 forwarded headers are believed of trusted proxies only', async (t) => {

@@ -33,7 +33,7 @@ async function assertBad (t: Test, service: GuardedService, token: string): Prom
 
 async function assertGood (t: Test, service: GuardedService, token: string): Promise<void> {
   const response = await service.get({ authorization: `Bearer ${token}` })
-  t.equal(response.statusCode, 200, response.body)
+  t.equal(response.statusCode, 200)
 }
 
 t.test('R040 each algorithm verifies with a key of its own, and with no other', async (t) => {
@@ -102,6 +102,7 @@ t.test('R040 R042 R045 which keys of a set are refused at boot', async (t) => {
     ['R040 alg of encryption', [jwk(rsa.publicKey, { alg: 'RSA-OAEP' })]],
     ['R045 an RSA key of 1024 bits', [jwk(small.publicKey, { alg: 'RS256' })]],
     ['R045 the exponent 3', [exponent(3)]],
+    ['R045 an even exponent', [jwk(rsa.publicKey, { alg: 'RS256', e: Buffer.from([1, 0, 2]).toString('base64url') })]],
     ['R045 the curve secp256k1', [jwk(koblitz.publicKey, { alg: 'ES256' })]],
     ['R045 the curve X25519', [jwk(generateKeyPairSync('x25519').publicKey, { alg: 'EdDSA' })]],
     ['R045 a point off the curve', [offCurve]],
@@ -262,7 +263,7 @@ t.test('R051 R053 a kid selects by exact match, and nothing tries all keys', asy
   await t.test('R053 no kid, two keys of the algorithm', async (t) => { await assertBad(t, service, await es256()) })
   await t.test('R053 no kid, one key of the algorithm', async (t) => { await assertGood(t, service, await sign(claimsWith(), { key: ed.privateKey, header: { alg: 'EdDSA' } })) })
   await t.test("R051 another key's kid", async (t) => { await assertBad(t, service, await es256('b')) })
-  await t.test("R042 a kid whose key has another algorithm", async (t) => { await assertBad(t, service, await es256('c')) })
+  await t.test('R042 a kid whose key has another algorithm', async (t) => { await assertBad(t, service, await es256('c')) })
   for (const kid of ['A', 'a ', '__proto__', 'constructor', 'toString', '../../dev/null', "' OR 1=1", 'https://evil.example/key', 'file:///dev/null', '0']) {
     await t.test(`R051 the kid ${kid}`, async (t) => { await assertBad(t, service, await es256(kid)) })
   }
@@ -293,9 +294,7 @@ t.test('R054 R055 R056 R057 R059 R060 claims that are refused', async (t) => {
     ['R057 an empty list', { aud: [] }],
     ['R057 a member that is no string', { aud: [audience, 1] }],
     ['R057 an object', { aud: { [audience]: true } }],
-    ['R060 no sub', { sub: undefined }],
-    ['R060 an empty sub', { sub: '' }],
-    ['R060 a sub that is no string', { sub: 1 }],
+    ...([['no sub', undefined], ['an empty sub', ''], ['a sub that is no string', 1]] as const).map(([what, value]): [string, TestClaims] => [`R060 ${what}`, { ['sub']: value }]),
     ['R060 a jti that is no string', { jti: 1 }],
     ['R060 a client_id that is no string', { client_id: ['app'] }]
   ]

@@ -94,6 +94,17 @@ export function testStores (t: Test, open: (t: Test) => Promise<Stores>): void {
     t.equal((await users.list()).items.length, 1)
   })
 
+  t.test('users: a name too long to exist is not looked for, and none is made', async (t) => {
+    const { users } = await open(t)
+    const name = 'a' + '\u0301\u0316'.repeat(300_000)
+    const start = performance.now()
+    t.equal(await users.findByName(name), null)
+    t.equal(await users.findCredentials(name), null)
+    await t.rejects(users.create(userOf(name)), { code: 'validation', errors: [{ pointer: '/username', in: 'body' }] })
+    t.ok(performance.now() - start < 1000, 'folding it would take a minute')
+    t.ok(await users.create(userOf('x'.repeat(256))))
+  })
+
   t.test('users: names and e-mails are not trimmed, and an e-mail need not be unique', async (t) => {
     const { users } = await open(t)
     await users.create(userOf('bob'))

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { DatabaseSync } from '@photostructure/sqlite'
 import Fastify from 'fastify'
 import { CompiledQuery, sql, SqliteQueryCompiler } from 'kysely'
 import type { Kysely, KyselyPlugin, PluginTransformQueryArgs } from 'kysely'
@@ -54,6 +55,21 @@ t.test('three processes start at once on one new file; what each had acknowledge
   const stores = await createSqliteStores(file)
   t.teardown(() => stores.close())
   for (const id of acknowledged) t.ok(await stores.items.get(id), id)
+})
+
+t.test('without the driver the start stops and names the package to install', async (t) => {
+  const module = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`
+  const hook = module(`export function resolve (specifier, context, next) {
+    if (specifier !== '@photostructure/sqlite') return next(specifier, context)
+    throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' })
+  }`)
+  const preload = module(`import { register } from 'node:module'; register(${JSON.stringify(hook)})`)
+  const writer = join(import.meta.dirname, 'fixtures/sqlite-writer.ts')
+  const child = spawn(process.execPath, [...process.execArgv, '--import', preload, writer, fileOf(t)], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let output = ''
+  for await (const chunk of child.stderr.setEncoding('utf8')) output += String(chunk)
+  t.match(output, /GATEHOUSE_PEER_MISSING/)
+  t.match(output, /npm install @photostructure\/sqlite/)
 })
 
 t.test('only the owner may read the files, journals included', { skip: process.platform === 'win32' }, async (t) => {
@@ -173,6 +189,17 @@ t.test('a transaction that fails is rolled back, and others wait for their turn'
   await t.rejects(failing, { message: 'no' })
   await other
   t.same((await items.list()).items.map(({ title }) => title), ['kept'])
+})
+
+t.test('a transaction holds the place of the writer from its start, so that what it read is still so when it writes', async (t) => {
+  const file = fileOf(t)
+  const db = await openSqlite(file)
+  const other = new DatabaseSync(file, { timeout: 0 })
+  t.teardown(() => { other.close(); return db.destroy() })
+  await db.transaction().execute(async () => {
+    t.throws(() => { other.exec('begin immediate') }, { message: /locked/ })
+  })
+  other.exec('begin immediate; rollback')
 })
 
 t.test('R007 R005 a failing engine is 503 with its own words for the log only', async (t) => {
