@@ -34,20 +34,20 @@ const rows = {
 /** A JWS `alg` that keys may be bound to; `none` is not one. */
 export type Algorithm = keyof typeof rows
 
-export const algorithmNames: readonly Algorithm[] = Object.freeze(Object.keys(rows) as Algorithm[])
-
 /** The algorithms whose key may be published. */
-export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(algorithmNames.filter((name) => !isSymmetric(name)))
+export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(Object.keys(rows).filter(isAlgorithm).filter((name) => !isSymmetric(name)))
 
 /** Whether `name` is an algorithm, spelt exactly so (RFC 7515 §4.1.1: case-sensitive). */
 export function isAlgorithm (name: unknown): name is Algorithm {
   return typeof name === 'string' && Object.hasOwn(rows, name)
 }
 
+/** What `algorithm` asks of its key and signature. */
 export function algorithmRow (algorithm: Algorithm): AlgorithmRow {
   return rows[algorithm]
 }
 
+/** Whether signing and verifying take the same secret. */
 export function isSymmetric (algorithm: Algorithm): boolean {
   return rows[algorithm].kty === 'oct'
 }

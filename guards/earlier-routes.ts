@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Registry, RouteRecord } from './registry.ts'
 
 // The methods at the end of a printed line, with the constraints that may follow.
-const METHODS = /\(((?:[A-Z-]+)(?:, [A-Z-]+)*)\)(?= \{|$)/gm
+const METHODS = /\(([A-Z, -]+)\)(?= \{|$)/gm
 // An optional last parameter: the router keeps such a route twice, with and without it.
 const OPTIONAL_PARAMETER = /\/:[^/()]*\?\/?$/
 

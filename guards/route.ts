@@ -111,7 +111,8 @@ function writtenSecurity (route: DeclaredRoute, place: string): readonly Securit
 export function contextHook (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void {
   const record = (request.routeOptions.config as DeclaredRoute['config'])?.[routeRecord]
   if (record !== undefined) {
-    if (record.contextual && isActive(record.plan)) run(record, request, reply, done)
+    // Contexts that began to protect from the inside out each have the hook; the first has decided.
+    if (record.contextual && isActive(record.plan) && stateOf(request)?.plan !== record.plan) run(record, request, reply, done)
     else done()
   } else if (request.is404) done()
   else done(fault('GATEHOUSE_GUARDS_DID_NOT_RUN', `${request.method} ${request.routeOptions.url ?? ''}`))
@@ -143,7 +144,7 @@ function withCompiled (hooks: readonly unknown[], compiled: unknown): unknown[] 
 function checked (handler: Handler, record: RouteRecord): Handler {
   return function guardedHandler (first, second) {
     const state = stateOf(first) ?? stateOf(second)
-    if (isActive(record.plan) && (state === null || state.plan !== record.plan || !state.passed)) {
+    if (isActive(record.plan) && (state?.plan !== record.plan || !state.passed)) {
       throw fault('GATEHOUSE_GUARDS_DID_NOT_RUN', `${record.methods.join(', ')} ${record.url}`)
     }
     return handler.call(this, first, second)

@@ -18,6 +18,7 @@ export interface SchemeOptions {
   scopes?: Readonly<Record<string, string>>
 }
 
+/** The shared options, resolved; an absent text is an absent member, so that it can be spread. */
 export interface SchemeSettings {
   readonly name: string
   readonly realm: string
@@ -60,14 +61,17 @@ export function assertKnownOptions (plugin: string, options: object, names: read
   }
 }
 
+/** Refuses anything but a non-empty string. */
 export function assertText (option: string, value: unknown): asserts value is string {
   if (typeof value !== 'string' || value === '') throw invalid(option, 'must be a non-empty string')
 }
 
+/** Refuses anything but a function. */
 export function assertCallback (option: string, value: unknown): void {
   if (typeof value !== 'function') throw invalid(option, 'must be a function')
 }
 
+/** Refuses anything but a whole number within bounds; nothing is rounded or parsed. */
 export function assertInteger (option: string, value: unknown, { min, max }: { min: number; max: number }): asserts value is number {
   if (!Number.isInteger(value) || Number(value) < min || Number(value) > max) throw invalid(option, `must be a whole number from ${String(min)} to ${String(max)}`)
 }

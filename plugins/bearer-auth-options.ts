@@ -92,6 +92,7 @@ export type BearerKeys =
   | { readonly fixed: readonly NamedKey[] }
   | { readonly source: KeySource; readonly algorithms: readonly Algorithm[] }
 
+/** The options, resolved. */
 export interface BearerAuthSettings extends SchemeSettings {
   readonly keys: BearerKeys
   readonly rules: ClaimRules
@@ -111,6 +112,7 @@ const names = [
 ]
 const MAX_KEYS = 100
 
+/** @throws `GATEHOUSE_OPTION_INVALID` with the path of the option. */
 export function resolveBearerOptions (options: BearerAuthOptions): BearerAuthSettings {
   const shared = resolveSchemeOptions('bearerAuth', options, { defaultName: 'bearer', names })
   const { type = 'at+jwt', clockToleranceSeconds = 5, maxTokenBytes = 8192, scopeClaim = 'scope', rolesClaim = 'roles' } = options

@@ -174,7 +174,7 @@ function assertStances (app: FastifyInstance, registry: Registry): void {
 }
 
 /** @see {@link GuardsOptions} */
-export const guards = fp((app, options: GuardsOptions, done) => {
+// Async, so that a refusal to boot rejects `ready()`: what a callback plugin throws nobody catches.
+export const guards = fp(async (app, options: GuardsOptions) => {
   useGuards(app, options)
-  done()
 }, { name: 'gatehouse-guards', fastify: '5.x' })

@@ -76,7 +76,7 @@ function judgement (name: string, answer: unknown): Refusal | null {
 }
 
 /** Decorates `requireScopes`, `requireAnyScope`, `requireRoles`, `requireAnyRole` and `requirePolicy`. */
-export const scopes = fp((app, options: ScopesOptions, done) => {
+export const scopes = fp(async (app, options: ScopesOptions) => {
   for (const name of Object.keys(options)) {
     if (name !== 'guards') throw fault('GATEHOUSE_OPTION_INVALID', `scopes.${name}`)
   }
@@ -86,5 +86,4 @@ export const scopes = fp((app, options: ScopesOptions, done) => {
   app.decorate('requireRoles', guardOf('requireRoles', 'roles'))
   app.decorate('requireAnyRole', guardOf('requireAnyRole', 'anyRole'))
   app.decorate('requirePolicy', requirePolicy)
-  done()
 }, { name: 'gatehouse-scopes', fastify: '5.x' })

@@ -176,6 +176,9 @@ export function serverOptions (options: ServerOptionsOptions = {}) {
     genReqId: requestIdOf(settings.requestIdHeader),
     logger: loggerOf(settings.logger),
     logController: new QueryFreeLog(),
+    rewriteUrl: check,
+    // Fastify's own 503 while it closes has neither our headers nor our body; what still arrives is served and closed.
+    return503OnClosing: false,
     frameworkErrors: createFrameworkErrors(reasonFor),
     clientErrorHandler: answerClientError
   } satisfies HttpOptions

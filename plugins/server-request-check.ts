@@ -28,14 +28,14 @@ export function createRequestCheck ({ allowedHosts, maxHeaderCount, maxQueryPara
     const { host = '' } = raw.headers
     if (hasSeveralHosts(raw.rawHeaders)) return 'invalid_request'
     if (hosts !== null && !hosts.has(host.toLowerCase())) return 'invalid_request'
-    if (isForeignForm(raw.url ?? '', host)) return 'invalid_request'
+    if (!isOriginForm(raw.url ?? '') && !namesHost(raw.url ?? '', host)) return 'invalid_request'
     return hasMoreParameters(raw.url ?? '', maxQueryParameters) ? 'invalid_request' : null
   }
 
   return {
     check (raw) {
       const problem = problemWith(raw)
-      if (problem === null) return raw.url ?? '/'
+      if (problem === null) return originForm(raw.url ?? '')
       reasons.set(raw, problem)
       return UNROUTABLE
     },
@@ -52,10 +52,24 @@ function hasSeveralHosts (rawHeaders: readonly string[]): boolean {
   return hosts > 1
 }
 
+function isOriginForm (url: string): boolean {
+  return url.startsWith('/') || url === '*'
+}
+
 /** An absolute URL names the host as well; where the two differ, a proxy and we would not mean the same. */
-function isForeignForm (url: string, host: string): boolean {
-  if (url.startsWith('/') || url === '*') return false
-  return !URL.canParse(url) || new URL(url).host !== host.toLowerCase()
+function namesHost (url: string, host: string): boolean {
+  if (!URL.canParse(url)) return false
+  const target = new URL(url)
+  const stated = `${target.protocol}//${host}/`
+  return URL.canParse(stated) && new URL(stated).host === target.host
+}
+
+const AUTHORITY = /^[^/]*\/\/[^/?#]*/
+
+function originForm (url: string): string {
+  if (isOriginForm(url)) return url
+  const path = url.replace(AUTHORITY, '')
+  return path.startsWith('/') ? path : `/${path}`
 }
 
 function hasMoreParameters (url: string, max: number): boolean {

@@ -29,6 +29,5 @@ export const oauthErrorHandler: NonNullable<RouteShorthandOptions['errorHandler'
   const code = isOauthError(error) ? error.code : null
   if (code === 'invalid_client' && request.headers.authorization !== undefined) void reply.header('www-authenticate', 'Basic realm="api", charset="UTF-8"')
   if (isRefusal(error) && error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds))
-  void reply.code(status).header('cache-control', 'no-store').header('pragma', 'no-cache')
-    .type(oauthRefusal.contentType).send(JSON.stringify(bodyFor(status, code)))
+  void reply.code(status).type(oauthRefusal.contentType).send(JSON.stringify(bodyFor(status, code)))
 }

@@ -1,7 +1,7 @@
 // The token endpoint (RFC 6749 §3.2) with the password grant, which OAuth 2.1 leaves out: for parity and for
 // Swagger UI. Parameters come in a form, each at most once; every answer is `no-store`.
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { oauthError } from '../errors.ts'
 import { JsonWebKeySet, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
 import { parseForm } from '../strict-form.ts'
@@ -31,6 +31,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =
   app.post('/token', {
     config,
     errorHandler: oauthErrorHandler,
+    onSend: neverStore,
     onRequest: [
       app.publicAccess(reason),
       app.limit({ name: 'token', max: 600, timeWindow: '1 minute', by: 'address' }),
@@ -51,7 +52,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =
     }
   }, async (request, reply) => {
     const { grant_type: grantType, username, password, scope } = request.body
-    assertPublicClient(request.headers.authorization, request.body)
+    assertPublicClient(request.raw.rawHeaders, request.body)
     if (grantType !== 'password') throw oauthError('unsupported_grant_type')
     if (username === undefined || password === undefined) throw oauthError('invalid_request')
     const asked = scope === undefined ? null : [...new Set(scope.split(' '))]
@@ -62,7 +63,7 @@ export const tokenRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =
     const granted = asked === null ? owned : asked.filter((name) => owned.includes(name))
     if (granted.length === 0) throw oauthError('invalid_scope')
     const { accessToken, expiresInSeconds } = app.tokens.issue({ subject: user.id, clientId: PUBLIC_CLIENT, scopes: granted })
-    return reply.header('cache-control', 'no-store').header('pragma', 'no-cache').send({
+    return reply.send({
       access_token: accessToken, token_type: 'Bearer' as const, expires_in: expiresInSeconds, scope: granted.join(' ')
     })
   })
@@ -81,19 +82,31 @@ function withoutEmpty (form: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
 }
 
-function assertPublicClient (authorization: string | undefined, { client_id: clientId, client_secret: clientSecret }: TokenRequest): void {
+function assertPublicClient (rawHeaders: readonly string[], { client_id: clientId, client_secret: clientSecret }: TokenRequest): void {
+  // Of two `Authorization` fields Node keeps the first and says nothing.
+  const [authorization, ...more] = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'authorization')
+  if (more.length > 0) throw oauthError('invalid_request')
   if (authorization !== undefined && !EMPTY_BASIC.test(authorization)) throw oauthError('invalid_client')
   if (clientSecret !== undefined || (clientId !== undefined && clientId !== PUBLIC_CLIENT)) throw oauthError('invalid_client')
 }
 
-/** RFC 9110 §15.5.6: an endpoint that takes POST alone says so. */
+/** RFC 6749 §5.1, of every answer: errors, limits and 405 too. */
+const neverStore: onSendHookHandler = (_request, reply, payload, done) => {
+  void reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
+  done(null, payload)
+}
+
+/** RFC 9110 §15.5.6: an endpoint that takes POST alone says so, before it looks at a body. */
 function refuseOtherMethods (app: FastifyInstance, reason: string): void {
+  const refuse = async (_request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    await reply.code(405).header('allow', 'POST').type(oauthRefusal.contentType).send(JSON.stringify(oauthRefusal.write({ status: 405 })))
+  }
   app.route({
-    method: ['GET', 'PUT', 'PATCH', 'DELETE'],
+    method: ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
     url: '/token',
-    onRequest: app.publicAccess(reason),
+    onSend: neverStore,
+    onRequest: [app.publicAccess(reason), refuse],
     schema: { hide: true },
-    handler: (_request, reply) => reply.code(405).header('allow', 'POST').header('cache-control', 'no-store')
-      .type(oauthRefusal.contentType).send(JSON.stringify(oauthRefusal.write({ status: 405 })))
+    handler: refuse
   })
 }

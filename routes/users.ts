@@ -9,6 +9,7 @@ export const userRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =>
   const me = [app.bearer, app.requireScopes('me')]
 
   app.post('/register', {
+    bodyLimit: 16_384,
     onRequest: [app.publicAccess('Nobody has an account before this'), app.limit({ name: 'register', max: 10, timeWindow: '1 minute', by: 'address' })],
     schema: { operationId: 'register', tags, summary: 'Make an account', body: Registration, response: { 201: { $ref: 'User#', description: 'The new account.' } } }
   }, async (request, reply) => reply.code(201).send(await app.accounts.register(request.body)))

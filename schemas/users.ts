@@ -3,7 +3,7 @@ import { Type } from '@sinclair/typebox'
 import type { Static } from '@sinclair/typebox'
 import { Cursor, Id, Timestamp } from './common.ts'
 
-const username = Type.String({ minLength: 3, maxLength: 64, pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N}._-]*$', description: 'Unique, whatever its case or form of writing.', examples: ['alice'] })
+const username = Type.String({ minLength: 3, maxLength: 64, pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{M}\\p{N}._-]*$', description: 'Unique, whatever its case or form of writing.', examples: ['alice'] })
 const email = Type.String({ format: 'email', maxLength: 254, description: 'Validated, not unique, never an identifier.', examples: ['alice@example.com'] })
 const fullName = Type.String({ minLength: 1, maxLength: 128, description: 'As people write it.', examples: ['Alice Liddell'] })
 
@@ -28,7 +28,7 @@ export const UserPage = Type.Object({
 export const Registration = Type.Object({
   username,
   email,
-  password: Type.String({ minLength: 1, maxLength: 1024, description: 'At least 15 characters, no common password, any Unicode.', examples: ['correct horse battery staple'] }),
+  password: Type.String({ minLength: 1, maxLength: 1024, description: '15 to 128 characters, no common password, any Unicode.', examples: ['correct horse battery staple'] }),
   full_name: Type.Optional(fullName)
 }, { $id: 'Registration', additionalProperties: false, description: 'A new account.' })
 export type Registration = Static<typeof Registration>
