@@ -5,25 +5,51 @@ import { ConfigurationError } from './config.ts'
 import type { Configuration } from './config.ts'
 import { isRefusal } from './errors.ts'
 
-/** Makes the first administrator where there is none; its generated password, or `null` where none was generated. */
-export async function ensureAdministrator (app: FastifyInstance, { administrator, development }: Configuration): Promise<{ username: string; password: string } | null> {
+const ROLE = 'admin'
+
+interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+/**
+ * Makes the configured administrator, or in development `admin`, unless it is there; in development the generated
+ * password comes back, else `null`. Throws {@link ConfigurationError} where the service would be left without any.
+ */
+export async function ensureAdministrator (app: FastifyInstance, { administrator, development }: Pick<Configuration, 'administrator' | 'development'>): Promise<Credentials | null> {
   if (administrator !== null) {
-    if (await app.stores.users.findByName(administrator.username) === null) await create(app, administrator)
+    const known = await app.stores.users.findByName(administrator.username)
+    if (known === null) await create(app, administrator)
+    else if (!known.roles.includes(ROLE) && !await hasAdministrator(app)) throw taken()
     return null
   }
-  if (await app.stores.users.findByName('admin') !== null) return null
+  if (await hasAdministrator(app)) return null
   if (!development) throw new ConfigurationError('ADMIN_USERNAME and ADMIN_PASSWORD are required in production until there is an administrator')
   const generated = { username: 'admin', password: randomBytes(18).toString('base64url') }
   await create(app, generated)
   return generated
 }
 
-async function create (app: FastifyInstance, { username, password }: { username: string; password: string }): Promise<void> {
+async function hasAdministrator (app: FastifyInstance): Promise<boolean> {
+  let cursor: string | undefined
+  do {
+    const { items, next } = await app.stores.users.list({ limit: 100, cursor })
+    if (items.some(({ roles }) => roles.includes(ROLE))) return true
+    cursor = next
+  } while (cursor !== undefined)
+  return false
+}
+
+async function create (app: FastifyInstance, { username, password }: Credentials): Promise<void> {
   try {
-    await app.accounts.register({ username, password, email: `${username}@localhost` }, ['admin'])
+    await app.accounts.register({ username, password, email: 'admin@localhost' }, [ROLE])
   } catch (error) {
-    if (isRefusal(error) && error.code === 'conflict') return
+    if (isRefusal(error) && error.code === 'conflict') throw taken()
     if (isRefusal(error) && error.code === 'validation') throw new ConfigurationError(`ADMIN_PASSWORD: ${error.errors?.[0]?.detail ?? 'is not acceptable'}`)
     throw error
   }
+}
+
+function taken (): ConfigurationError {
+  return new ConfigurationError('ADMIN_USERNAME: the name is taken by an account that is no administrator')
 }

@@ -1,6 +1,7 @@
 // The demo's configuration, read from the environment once, at start: a wrong value is one clear line.
 import { join, resolve } from 'node:path'
 import { isIP } from 'node:net'
+import { USERNAME } from './schemas/users.ts'
 
 export interface Configuration {
   readonly development: boolean
@@ -37,7 +38,7 @@ export function readConfiguration (environment: Environment): Configuration {
   const unsupported = NOT_YET.find((name) => read(name) !== undefined)
   if (unsupported !== undefined) throw new ConfigurationError(`${unsupported} is not supported in this version; unset it`)
   const host = read('HOST') ?? '127.0.0.1'
-  if (isIP(host) === 0 && !/^[A-Za-z0-9.-]{1,253}$/.test(host)) throw new ConfigurationError('HOST must be an address or a host name')
+  if (isIP(host) === 0 && !/^(?!\d+(?:\.\d+)*$)[A-Za-z0-9.-]{1,253}$/.test(host)) throw new ConfigurationError('HOST must be an address or a host name')
   const port = portFrom(read('PORT') ?? '3000')
   const dataDirectory = resolve(read('DATA_DIR') ?? '.data')
   return Object.freeze({
@@ -47,7 +48,7 @@ export function readConfiguration (environment: Environment): Configuration {
     publicUrl: urlFrom(read('PUBLIC_URL'), development, `http://${host.includes(':') ? `[${host}]` : host}:${String(port)}`),
     dataDirectory,
     tokenKeyFile: keyFileFrom(read('TOKEN_KEY_FILE'), development, dataDirectory),
-    trustedProxies: listFrom(read('TRUSTED_PROXIES')),
+    trustedProxies: listFrom(read('TRUSTED_PROXIES')).map(networkFrom),
     corsOrigins: listFrom(read('CORS_ORIGINS')).map(originFrom),
     docs: docsFrom(read('DOCS'), development),
     logLevel: oneOf('LOG_LEVEL', read('LOG_LEVEL') ?? 'info', LOG_LEVELS),
@@ -66,7 +67,9 @@ function urlFrom (text: string | undefined, development: boolean, standard: stri
     return standard
   }
   const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || !['http:', 'https:'].includes(url.protocol) || url.search !== '' || url.hash !== '' || url.username !== '') throw new ConfigurationError('PUBLIC_URL must be an http or https URL without query')
+  // Clients compare the issuer byte by byte (RFC 8414 §3.3), so it has to be written in the one normal form.
+  const written = url !== null && ['http:', 'https:'].includes(url.protocol) && [text, `${text}/`].includes(url.origin + url.pathname)
+  if (!written) throw new ConfigurationError('PUBLIC_URL must be a normalised http or https URL without query, such as https://api.example.com')
   if (!development && url.protocol !== 'https:') throw new ConfigurationError('PUBLIC_URL must be https in production')
   return text.replace(/\/$/, '')
 }
@@ -81,23 +84,32 @@ function listFrom (text: string | undefined): string[] {
   return (text ?? '').split(',').map((entry) => entry.trim()).filter((entry) => entry !== '')
 }
 
+function networkFrom (text: string): string {
+  const [address = '', length, ...more] = text.split('/')
+  const width = isIP(address) === 4 ? 32 : isIP(address) === 6 ? 128 : 0
+  const bits = length === undefined ? width : /^\d{1,3}$/.test(length) ? Number(length) : 0
+  if (bits < 1 || bits > width || more.length > 0 || address.includes('%')) throw new ConfigurationError('TRUSTED_PROXIES must be addresses or CIDRs such as 10.0.0.0/8, with commas between them')
+  return text
+}
+
 function originFrom (text: string): string {
-  if (!URL.canParse(text) || new URL(text).origin !== text) throw new ConfigurationError('CORS_ORIGINS must be origins such as https://app.example.com, with commas between them')
+  if (!URL.canParse(text) || new URL(text).origin !== text || text === 'null') throw new ConfigurationError('CORS_ORIGINS must be origins such as https://app.example.com, with commas between them')
   return text
 }
 
 function docsFrom (text: string | undefined, development: boolean): Configuration['docs'] {
-  if (text !== undefined) oneOf('DOCS', text, ['admin'])
+  if (text !== undefined && text !== 'admin') throw new ConfigurationError('DOCS must be admin or unset')
   return development ? 'public' : text === 'admin' ? 'admin' : 'none'
 }
 
 function oneOf (name: string, text: string, values: readonly string[]): string {
-  if (!values.includes(text)) throw new ConfigurationError(`${name} must be ${values.join(', ')}`)
+  if (!values.includes(text)) throw new ConfigurationError(`${name} must be one of ${values.join(', ')}`)
   return text
 }
 
 function administratorFrom (username: string | undefined, password: string | undefined): Configuration['administrator'] {
   if (username === undefined && password === undefined) return null
   if (username === undefined || password === undefined) throw new ConfigurationError('ADMIN_USERNAME and ADMIN_PASSWORD go together')
+  if (!new RegExp(`^.{${String(USERNAME.minLength)},${String(USERNAME.maxLength)}}$`, 'u').test(username) || !new RegExp(USERNAME.pattern, 'u').test(username)) throw new ConfigurationError('ADMIN_USERNAME must be 3 to 64 letters, digits, dots, dashes and underscores, a letter or digit first')
   return Object.freeze({ username, password })
 }

@@ -120,7 +120,7 @@ t.test('who is refused at /items, whatever is behind it', async (t) => {
     ['R008 POST of a stranger with a broken body', { method: 'POST', url: '/items', headers: { 'content-type': 'application/json' }, payload: '{' }, { status: 401, code: 'credentials_required', challenge: [bearerChallenge('items:write'), apiKeyChallenge] }],
     ['R032 POST with a token that may read', { method: 'POST', url: '/items', headers: await demo.token(alice, 'items:read') }, lacking('items:write')],
     ['POST with a key that may read', { method: 'POST', url: '/items', headers: readKey }, { status: 403, code: 'insufficient_scope' }],
-    ['DELETE with a key that may read', { method: 'DELETE', url: item, payload: undefined, headers: readKey }, { status: 403, code: 'insufficient_scope' }],
+    ['DELETE with a key that may read', { method: 'DELETE', url: item, headers: readKey }, { status: 403, code: 'insufficient_scope' }],
     ['R183 an owner in the body', { method: 'POST', url: '/items', headers: token, payload: { title: 'x', owner: 'bob' } }, { status: 400, code: 'validation' }],
     ['R183 a title that is a number', { method: 'POST', url: '/items', headers: token, payload: { title: 1 } }, { status: 400, code: 'validation' }],
     ['an empty title', { method: 'POST', url: '/items', headers: token, payload: { title: '' } }, { status: 400, code: 'validation' }],
@@ -256,11 +256,10 @@ t.test('R007 R189 when the store fails nobody is let in, and nobody is told why'
   const headers = await demo.token(await demo.person('alice'))
   const key = await demo.key(headers, ['items:read'])
   await demo.app.stores.close()
-  for (const request of [{ url: '/users/me', headers }, { url: '/items', headers: key.headers }, { url: '/health/ready' }]) {
+  for (const request of [{ url: '/users/me', headers }, { url: '/items', headers: key.headers }]) {
     const refused = await demo.send(request)
     assertProblem(t, demo, refused, { status: 503, code: 'unavailable' })
     t.match(refused.headers['retry-after'], /^[1-9]\d*$/)
     t.notMatch(refused.body, /sqlite|database|stack|\.ts/i)
   }
-  t.equal((await demo.send({ url: '/health/live' })).statusCode, 200)
 })

@@ -1,0 +1,187 @@
+import t from 'tap'
+import { ensureAdministrator } from '../../administrator.ts'
+import { ConfigurationError, readConfiguration } from '../../config.ts'
+import { anAddress, assertProblem, assertRefused, buildDemo, password } from '../demo.ts'
+import type { InjectOptions } from 'fastify'
+import type { User } from '../../stores/ports.ts'
+import type { Refused } from '../demo.ts'
+
+const adminChallenge = 'Bearer realm="api", scope="admin"'
+
+t.test('what everybody may read', async (t) => {
+  const demo = await buildDemo(t)
+  const root = await demo.send({ url: '/' })
+  t.equal(root.statusCode, 302)
+  t.equal(root.headers.location, '/docs')
+  for (const url of ['/health/live', '/health/ready']) t.strictSame((await demo.send({ url })).json(), { status: 'ok' })
+  t.equal((await demo.send({ url: '/.well-known/jwks.json' })).statusCode, 200)
+})
+
+t.test('GET /health/ready fails when the stores do not answer, GET /health/live does not', async (t) => {
+  const demo = await buildDemo(t)
+  await demo.app.stores.close()
+  const ready = await demo.send({ url: '/health/ready' })
+  t.ok(ready.statusCode >= 500)
+  t.notMatch(ready.body, /sqlite|driver|destroyed|\.ts/i)
+  t.equal((await demo.send({ url: '/health/live' })).statusCode, 200)
+})
+
+t.test('R150 R151 GET /limited answers five times a minute', async (t) => {
+  const demo = await buildDemo(t)
+  const remoteAddress = anAddress()
+  for (let left = 4; left >= 0; left -= 1) {
+    const answer = await demo.send({ url: '/limited', remoteAddress })
+    t.equal(answer.statusCode, 200)
+    t.match(answer.headers.ratelimit, new RegExp(`^"limited";r=${String(left)};t=\\d+$`))
+  }
+  const refused = await assertRefused(t, demo, { url: '/limited', remoteAddress }, { status: 429, code: 'quota_exceeded' })
+  t.match(refused.json(), { type: 'https://iana.org/assignments/http-problem-types#quota-exceeded', 'violated-policies': ['limited'] })
+  t.match(refused.headers, { 'retry-after': /^[1-9]\d*$/, 'cache-control': 'no-store' })
+  t.equal((await demo.send({ method: 'HEAD', url: '/limited', remoteAddress })).statusCode, 429, 'R157 HEAD shares the limit')
+  t.equal((await demo.send({ url: '/limited', remoteAddress, headers: { 'x-forwarded-for': '192.0.2.1' } })).statusCode, 429, 'R154')
+  t.equal((await demo.send({ url: '/limited' })).statusCode, 200)
+})
+
+t.test('R154 behind a trusted proxy clients are told apart', async (t) => {
+  const demo = await buildDemo(t, { TRUSTED_PROXIES: '192.0.2.0/24' })
+  const status = async (client: string): Promise<number> => (await demo.send({ url: '/limited', remoteAddress: '192.0.2.9', headers: { 'x-forwarded-for': client } })).statusCode
+  for (let sent = 0; sent < 5; sent += 1) t.equal(await status('198.51.100.1'), 200)
+  t.equal(await status('198.51.100.1'), 429)
+  t.equal(await status('198.51.100.2'), 200)
+})
+
+t.test('GET /admin and /admin/users are for administrators', async (t) => {
+  const demo = await buildDemo(t)
+  const boss = await demo.token(await demo.person('boss', ['admin']))
+  for (const name of ['anna', 'bert', 'carl']) await demo.person(name)
+  t.match((await demo.send({ url: '/admin', headers: boss })).json(), { message: String })
+  const page = async (query: Record<string, string>): Promise<{ items: User[]; next?: string }> => (await demo.send({ url: '/admin/users', query, headers: boss })).json()
+  const first = await page({ limit: '3' })
+  t.strictSame(first.items.map(({ username }) => username), ['carl', 'bert', 'anna'])
+  t.strictSame((await page({ limit: '3', cursor: first.next ?? '' })).items.map(({ username }) => username), ['boss'])
+  t.strictSame((await page({ q: 'ER' })).items.map(({ username }) => username), ['bert'])
+  t.strictSame(Object.keys(first.items[0] ?? {}).sort(), ['created_at', 'disabled', 'email', 'full_name', 'id', 'roles', 'username'], 'R189 no hash')
+
+  const editor = await demo.person('editor')
+  const token = await demo.token(editor)
+  const { headers: key } = await demo.key(boss, ['admin'])
+  const rows: [string, InjectOptions, Refused][] = [
+    ['no credentials', {}, { status: 401, code: 'credentials_required', challenge: adminChallenge }],
+    ['an editor', { headers: token }, { status: 403, code: 'insufficient_scope', challenge: 'Bearer realm="api", error="insufficient_scope", scope="admin"' }],
+    ['an administrator whose token is narrower', { headers: await demo.token({ ...editor, username: 'boss' }, 'me') }, { status: 403, code: 'insufficient_scope', challenge: 'Bearer realm="api", error="insufficient_scope", scope="admin"' }],
+    ['an API key with the scope', { headers: key }, { status: 401, code: 'credentials_required', challenge: adminChallenge }],
+    ['R037 Basic of an administrator', { headers: { ...editor.basic } }, { status: 401, code: 'credentials_required', challenge: adminChallenge }]
+  ]
+  for (const url of ['/admin', '/admin/users', '/admin/users?limit=x']) {
+    for (const [title, request, refused] of rows) await t.test(`${url} by ${title}`, (t) => assertRefused(t, demo, { url, ...request }, refused))
+  }
+})
+
+t.test('R005 R012 R171 what is not there, and what every answer has', async (t) => {
+  const demo = await buildDemo(t)
+  const headers = await demo.token(await demo.person('alice'))
+  const missing: [string, InjectOptions][] = [
+    ['an unknown URL', { url: '/nothing' }],
+    ['R009 another case', { url: '/ADMIN' }],
+    ['R009 two slashes', { url: '//admin' }],
+    ['R009 a slash at the end', { url: '/admin/' }],
+    ['R009 a way round', { url: '/x/../admin', headers: { host: 'localhost' } }],
+    ['a method that is not declared', { method: 'PUT', url: '/items' }],
+    ['TRACE', { method: 'TRACE' as 'GET', url: '/items' }],
+    ['R012 X-HTTP-Method-Override', { method: 'PUT', url: '/items', headers: { 'x-http-method-override': 'POST' }, payload: { title: 'x' } }],
+    ['R207 the key file', { url: '/.data/token-key.pem' }],
+    ['R210 a file of the package', { url: '/docs/static/../package.json' }]
+  ]
+  for (const [title, request] of missing) {
+    await t.test(title, async (t) => {
+      const refused = await assertRefused(t, demo, { ...request, headers: { ...headers, ...request.headers } }, { status: 404, code: 'not_found' })
+      t.notOk(refused.body.includes(String(request.url)), 'R011 the path is not sent back')
+    })
+  }
+  await t.test('R012 a method in a header or in the query is nothing', async (t) => {
+    const made = await demo.send({ method: 'POST', url: '/items?_method=DELETE', headers: { ...headers, 'x-http-method-override': 'DELETE' }, payload: { title: 'x' } })
+    t.equal(made.statusCode, 201)
+  })
+  const all: InjectOptions[] = [{ url: '/' }, { url: '/items' }, { url: '/nothing' }, { url: '/%zz' }, { url: '/items', headers }, { url: '/docs' }, { url: '/openapi.json' }, { url: '/token' }, { method: 'POST', url: '/token' }]
+  for (const request of all) {
+    const { headers: sent } = await demo.send(request)
+    t.match(sent, { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' }, `R170 ${String(request.url)}`)
+    for (const name of ['x-powered-by', 'server', 'access-control-allow-origin', 'strict-transport-security']) t.notOk(name in sent, `${String(request.url)} has no ${name}`)
+  }
+})
+
+t.test('R160 R162 R164 CORS is for the configured origins', async (t) => {
+  const demo = await buildDemo(t, { CORS_ORIGINS: 'https://app.example.com, https://other.example' })
+  const from = (origin: string): Promise<string | undefined> => demo.send({ url: '/items', headers: { origin } }).then(({ headers }) => headers['access-control-allow-origin'] as string | undefined)
+  t.equal(await from('https://app.example.com'), 'https://app.example.com')
+  t.equal(await from('https://other.example'), 'https://other.example')
+  t.equal(await from('https://app.example.com.evil.example'), undefined)
+  const preflight = await demo.send({ method: 'OPTIONS', url: '/token', headers: { origin: 'https://app.example.com', 'access-control-request-method': 'POST' } })
+  t.equal(preflight.statusCode, 204)
+  t.equal(preflight.headers['access-control-allow-origin'], 'https://app.example.com')
+})
+
+t.test('R209 the documentation in production', async (t) => {
+  const production = { NODE_ENV: 'production', ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'harbour lamps at night' }
+  await buildDemo(t)
+  const keyFile = `${t.testdirName}/token-key.pem`
+  await t.test('is not there', async (t) => {
+    const demo = await buildDemo(t, { ...production, TOKEN_KEY_FILE: keyFile })
+    for (const url of ['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/docs/static/index.html']) {
+      await assertRefused(t, demo, { url }, { status: 404, code: 'not_found' })
+    }
+  })
+  await t.test('is for administrators by Basic with DOCS=admin', async (t) => {
+    const demo = await buildDemo(t, { ...production, TOKEN_KEY_FILE: keyFile, DOCS: 'admin' })
+    const editor = await demo.person('editor')
+    const basic = `Basic ${Buffer.from('root:harbour lamps at night').toString('base64')}`
+    for (const url of ['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/docs/static/swagger-initializer.js']) {
+      await assertRefused(t, demo, { url }, { status: 401, code: 'credentials_required', challenge: 'Basic realm="api", charset="UTF-8"' })
+      await assertRefused(t, demo, { url, headers: editor.basic }, { status: 403, code: 'insufficient_scope' })
+      t.equal((await demo.send({ url, headers: { authorization: basic } })).statusCode, 200, url)
+    }
+    for (const url of ['/docs/%2e%2e/package.json', '/docs/static/nothing.js']) {
+      assertProblem(t, demo, await demo.send({ url, headers: { authorization: basic } }), { status: 404, code: 'not_found' })
+    }
+  })
+})
+
+t.test('the first administrator', async (t) => {
+  const configure = (environment: Record<string, string> = {}, production = false) => ({ ...readConfiguration({ NODE_ENV: 'test', ...environment }), development: !production })
+  const configured = { ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'harbour lamps at night' }
+  await t.test('is made once, with a password that is shown once', async (t) => {
+    const { app } = await buildDemo(t)
+    const made = await ensureAdministrator(app, configure())
+    t.match(made, { username: 'admin', password: /^[\w-]{24}$/ })
+    t.match(await app.accounts.login(made ?? { username: '', password: '' }), { roles: ['admin'] })
+    t.equal(await ensureAdministrator(app, configure()), null)
+    t.equal(await ensureAdministrator(app, configure({}, true)), null, 'in production too, there is one')
+  })
+  await t.test('is the configured one', async (t) => {
+    const { app } = await buildDemo(t)
+    t.equal(await ensureAdministrator(app, configure(configured, true)), null)
+    t.match(await app.accounts.login({ username: 'root', password: 'harbour lamps at night' }), { roles: ['admin'] })
+    t.equal(await ensureAdministrator(app, configure({ ...configured, ADMIN_PASSWORD: 'another good password' })), null, 'a restart changes no password')
+    t.ok(await app.accounts.login({ username: 'root', password: 'harbour lamps at night' }))
+    t.equal(await ensureAdministrator(app, configure({}, true)), null, 'whatever the name, there is one')
+  })
+  const refused: [string, Record<string, string>, boolean, (demo: Awaited<ReturnType<typeof buildDemo>>) => Promise<unknown>, RegExp][] = [
+    ['production without one', {}, true, async () => undefined, /^ADMIN_USERNAME and ADMIN_PASSWORD are required in production/],
+    ['R093 production where somebody took the name admin', {}, true, (demo) => demo.person('admin'), /^ADMIN_USERNAME and ADMIN_PASSWORD are required/],
+    ['R093 development where somebody took the name admin', {}, false, (demo) => demo.person('admin'), /^ADMIN_USERNAME: .*taken/],
+    ['R093 the configured name belongs to somebody else', configured, true, (demo) => demo.person('root'), /^ADMIN_USERNAME: .*taken/],
+    ['a weak password', { ...configured, ADMIN_PASSWORD: 'short' }, true, async () => undefined, /^ADMIN_PASSWORD: must have at least 15 characters/]
+  ]
+  for (const [title, environment, production, before, message] of refused) {
+    await t.test(title, async (t) => {
+      const demo = await buildDemo(t)
+      await before(demo)
+      const state = await demo.state()
+      const error = await ensureAdministrator(demo.app, configure(environment, production)).then(() => null, (reason: unknown) => reason)
+      t.ok(error instanceof ConfigurationError)
+      t.match(error, { message })
+      t.equal(await demo.state(), state, 'nobody was made')
+      t.notOk(String(error).includes(password))
+    })
+  }
+})
