@@ -40,6 +40,8 @@ const WRITE = [...READ, 'items:write']
 /** What each role stands for. */
 export const ROLES = { viewer: READ, editor: WRITE, admin: [...WRITE, 'admin'] } as const
 
+const MAX_CONNECTIONS = 10_000
+
 const info = {
   title: 'Gatehouse demo',
   version: '0.1.0',
@@ -50,6 +52,7 @@ const info = {
 export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false): Promise<FastifyInstance> {
   const { trustedProxies, publicUrl, dataDirectory, corsOrigins } = configuration
   const app = Fastify(serverOptions({ trustedProxies, logger: logger as never }))
+  app.server.maxConnections = MAX_CONNECTIONS
   await app.register(securityHeaders)
   await app.register(cors, { origin: corsOrigins })
   await app.register(problems)

@@ -110,6 +110,8 @@ function oneOf (name: string, text: string, values: readonly string[]): string {
 function administratorFrom (username: string | undefined, password: string | undefined): Configuration['administrator'] {
   if (username === undefined && password === undefined) return null
   if (username === undefined || password === undefined) throw new ConfigurationError('ADMIN_USERNAME and ADMIN_PASSWORD go together')
-  if (!new RegExp(`^.{${String(USERNAME.minLength)},${String(USERNAME.maxLength)}}$`, 'u').test(username) || !new RegExp(USERNAME.pattern, 'u').test(username)) throw new ConfigurationError('ADMIN_USERNAME must be 3 to 64 letters, digits, dots, dashes and underscores, a letter or digit first')
+  const { minLength, maxLength, pattern } = USERNAME
+  const length = [...username].length
+  if (length < minLength || length > maxLength || !pattern.test(username)) throw new ConfigurationError('ADMIN_USERNAME must be 3 to 64 letters, digits, dots, dashes and underscores, a letter or digit first')
   return Object.freeze({ username, password })
 }

@@ -9,26 +9,24 @@ interface AlgorithmRow {
   readonly namedCurve?: string
   /** The least key: bytes of a secret (RFC 7518 §3.2), bits of an RSA modulus (§3.3). */
   readonly minimum?: number
-  /** The exact length of a signature; for RSA it is the modulus'. */
-  readonly signatureBytes?: number
 }
 
 const rsa = { kty: 'RSA', minimum: 2048 } as const
 
 const rows = {
-  HS256: { kty: 'oct', minimum: 32, signatureBytes: 32 },
-  HS384: { kty: 'oct', minimum: 48, signatureBytes: 48 },
-  HS512: { kty: 'oct', minimum: 64, signatureBytes: 64 },
+  HS256: { kty: 'oct', minimum: 32 },
+  HS384: { kty: 'oct', minimum: 48 },
+  HS512: { kty: 'oct', minimum: 64 },
   RS256: rsa,
   RS384: rsa,
   RS512: rsa,
   PS256: rsa,
   PS384: rsa,
   PS512: rsa,
-  ES256: { kty: 'EC', crv: 'P-256', namedCurve: 'prime256v1', signatureBytes: 64 },
-  ES384: { kty: 'EC', crv: 'P-384', namedCurve: 'secp384r1', signatureBytes: 96 },
-  ES512: { kty: 'EC', crv: 'P-521', namedCurve: 'secp521r1', signatureBytes: 132 },
-  EdDSA: { kty: 'OKP', crv: 'Ed25519', signatureBytes: 64 }
+  ES256: { kty: 'EC', crv: 'P-256', namedCurve: 'prime256v1' },
+  ES384: { kty: 'EC', crv: 'P-384', namedCurve: 'secp384r1' },
+  ES512: { kty: 'EC', crv: 'P-521', namedCurve: 'secp521r1' },
+  EdDSA: { kty: 'OKP', crv: 'Ed25519' }
 } as const satisfies Record<string, AlgorithmRow>
 
 /** A JWS `alg` that keys may be bound to; `none` is not one. */

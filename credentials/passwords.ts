@@ -83,7 +83,7 @@ export async function createPasswords (options: PasswordOptions = {}, events: Pa
     needsRehash (passwordHash) {
       // Stronger ones too: only equal work keeps a known user from differing from an unknown one.
       const stored = costOf(passwordHash)
-      return stored === null || stored.memoryKiB !== cost.memoryKiB || stored.timeCost !== cost.timeCost ||
+      return stored?.memoryKiB !== cost.memoryKiB || stored.timeCost !== cost.timeCost ||
         stored.parallelism !== cost.parallelism
     }
   }

@@ -4,7 +4,7 @@ import type { Limit } from './node.ts'
 import type { RefusalFormat } from './answer.ts'
 import type { RouteRecord } from './registry.ts'
 import type { SecurityRequirement } from './requirement.ts'
-import type { SecuritySchemeObject } from './scheme.ts'
+import type { Scheme, SecuritySchemeObject } from './scheme.ts'
 
 /** A response as a Fastify route schema declares it. */
 export interface DeclaredResponse {
@@ -23,11 +23,17 @@ export interface OperationSecurity {
 }
 
 const text = (description: string): object => ({ type: 'string', description })
+const challenge = { 'WWW-Authenticate': text('A challenge for each scheme that would be accepted (RFC 9110 §11.6.1).') }
+const bearerChallenge = { 'WWW-Authenticate': text('Where a bearer token was presented: the error, and the scopes that are required (RFC 6750 §3).') }
+const limitFields = { RateLimit: text('What remains of each limit.'), 'RateLimit-Policy': text('The limits that hold.') }
 const retryAfter = { 'Retry-After': { type: 'integer', minimum: 1, description: 'Seconds to wait (RFC 9110 §10.2.3).' } }
 
 /** Derives the operation's security; `body` is the schema that the refusals' bodies refer to. */
 export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat, serviceLimits: readonly Limit[], body: object): OperationSecurity {
   const limits = [...serviceLimits, ...plan.limitsBefore, ...plan.limitsAfter]
+  // A limit that counts before anyone is authenticated tells of itself in every refusal after it.
+  const counted = serviceLimits.length + plan.limitsBefore.length > 0 ? limitFields : {}
+  const told = plan.schemes.some(isBearer) ? { ...bearerChallenge, ...counted } : counted
   const content = { [format.contentType]: { schema: body } }
   const rights = [
     ...plan.scopes.map((name) => `scope ${name}`), ...plan.anyScopes.map((names) => `one of the scopes ${names.join(', ')}`),
@@ -36,19 +42,16 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
   ]
   const responses: Record<string, DeclaredResponse> = {}
   if (plan.schemes.length > 0) {
-    const challenge = { 'WWW-Authenticate': text('A challenge for each scheme that would be accepted (RFC 9110 §11.6.1).') }
-    responses['400'] = { description: 'The request is malformed.', content }
-    responses['401'] = { description: 'No credentials, or none that are accepted.', headers: challenge, content }
-    responses['403'] = { description: rights.length === 0 ? 'The account is disabled.' : `The credentials lack a right, or the account is disabled. Required: ${rights.join('; ')}.`, content }
-  }
-  if (limits.length > 0) {
-    responses['429'] = {
-      description: 'Too many requests.',
-      headers: { ...retryAfter, RateLimit: text('What remains of each limit.'), 'RateLimit-Policy': text('The limits that hold.') },
+    responses['400'] = { description: 'The request is malformed.', ...withHeaders(told), content }
+    responses['401'] = { description: 'No credentials, or none that are accepted.', ...withHeaders({ ...challenge, ...counted }), content }
+    responses['403'] = {
+      description: rights.length === 0 ? 'The account is disabled.' : `The credentials lack a right, or the account is disabled. Required: ${rights.join('; ')}.`,
+      ...withHeaders(rights.length === 0 ? counted : told),
       content
     }
   }
-  if (plan.schemes.length > 0) responses['503'] = { description: 'The credentials could not be checked.', headers: retryAfter, content }
+  if (limits.length > 0) responses['429'] = { description: 'Too many requests.', headers: { ...retryAfter, ...limitFields }, content }
+  if (plan.schemes.length > 0) responses['503'] = { description: 'The credentials could not be checked.', headers: { ...retryAfter, ...counted }, content }
   return {
     ...(plan.requirement === undefined ? {} : { security: plan.requirement }),
     responses,
@@ -63,6 +66,15 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
     },
     securitySchemes: Object.fromEntries(plan.schemes.map(({ name, definition }) => [name, definition]))
   }
+}
+
+function withHeaders (headers: Record<string, object>): { headers?: Record<string, object> } {
+  return Object.keys(headers).length === 0 ? {} : { headers }
+}
+
+/** The kinds of scheme whose credentials are bearer tokens (RFC 6750). */
+function isBearer ({ definition }: Scheme): boolean {
+  return definition.type === 'oauth2' || definition.type === 'openIdConnect' || (definition.type === 'http' && definition.scheme === 'bearer')
 }
 
 function extension (name: string, values: readonly unknown[]): Record<string, unknown> {

@@ -3,7 +3,7 @@
 // bad UTF-8 or non-canonical base64, is refused before it is asked.
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
-import { isBasicCredentials, isUserId } from '../credentials/basic-credentials.ts'
+import { isCanonicalBase64, isUserId } from '../credentials/basic-credentials.ts'
 import { createPasswordCheck } from '../credentials/static-users.ts'
 import { refusal } from '../errors.ts'
 import { readAuthorization } from '../guards/authorization-header.ts'
@@ -114,7 +114,7 @@ async function registerBasicAuth (app: FastifyInstance, options: BasicAuthOption
     authenticate (request) {
       const credentials = readAuthorization(request, 'Basic')
       if (credentials === null) return null
-      const found = isBasicCredentials(credentials) ? parseCredentials(credentials) : null
+      const found = isCanonicalBase64(credentials) ? parseCredentials(credentials) : null
       if (found === null) throw refusal('invalid_credentials', { reason: 'malformed Basic credentials' })
       return chain(settings.verify({ ...found, request }), (grant) => principalOf(readGrant(grant, 'basicAuth.verify')))
     },

@@ -16,23 +16,29 @@ export interface TransformInput {
   openapiObject?: unknown
 }
 
-interface RouteSchema {
+/** The schema of a route, as far as OpenAPI is concerned. */
+export interface RouteSchema {
   hide?: boolean
   response?: Record<string, object>
   [member: string]: unknown
+}
+
+export interface Transformed {
+  schema: RouteSchema
+  url: string
 }
 
 /**
  * The `transform` option for a @fastify/swagger of your own (OpenAPI 3.1 only): adds to each operation the
  * security, the refusals and the extensions that the core derives, and to the document the schemes in use.
  */
-export function openapiTransform ({ schema, url, route, openapiObject }: TransformInput): { schema: RouteSchema; url: string } {
+export function openapiTransform ({ schema, url, route, openapiObject }: TransformInput): Transformed {
   const written = (schema ?? {}) as RouteSchema
   const record = recordOf(route)
   const format = record?.runtime?.format
   if (record === undefined || format === undefined || openapiObject === undefined || written.hide === true) return { schema: written, url }
+  const derived = operationSecurity(record, format, record.serviceLimits, componentFor(format.schema, openapiObject))
   const components = (openapiObject as Document).components ??= {}
-  const derived = operationSecurity(record, format, record.serviceLimits, componentFor(format.schema, components.schemas ??= {}))
   components.securitySchemes = { ...components.securitySchemes, ...derived.securitySchemes }
   return {
     url,
@@ -56,9 +62,11 @@ function mergeResponses (written: Record<string, { description?: string }>, deri
 }
 
 /** A named schema stands once in the components; one without a name is repeated. */
-function componentFor (schema: object, schemas: Record<string, object>): object {
+export function componentFor (schema: object, openapiObject: unknown): object {
   const { $id, ...rest } = schema as { $id?: string }
   if ($id === undefined) return schema
+  const components = (openapiObject as Document).components ??= {}
+  const schemas = components.schemas ??= {}
   schemas[$id] ??= rest
   return { $ref: `#/components/schemas/${$id}` }
 }

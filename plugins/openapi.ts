@@ -1,10 +1,11 @@
-// The document and the pages that are read: OpenAPI 3.1 derived from the guards, as JSON and YAML, and Swagger UI.
+// The document and the pages that are read: OpenAPI 3.1 derived from the guards, and from `problems` where it is
+// registered, as JSON and YAML, and Swagger UI.
 // Register it before the routes it documents.
 import fp from 'fastify-plugin'
 import { fault } from '../errors.ts'
 import { nodeOf } from '../guards/guard.ts'
 import { useGuards } from './guards.ts'
-import { openapiTransform } from './openapi-transform.ts'
+import { createDocumentTransform } from './openapi-problems.ts'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorizationGuard, Guard } from '../guards/guard.ts'
 import type { Principal } from '../guards/principal.ts'
@@ -76,7 +77,7 @@ async function openapiPlugin (app: FastifyInstance, options: OpenapiOptions): Pr
   const { default: swagger } = await import('@fastify/swagger')
   await app.register(swagger, {
     openapi: { openapi: '3.1.0', info: settings.info, ...(settings.servers.length > 0 ? { servers: settings.servers } : {}) },
-    transform: openapiTransform,
+    transform: createDocumentTransform(app),
     refResolver: { buildLocalReference: (schema: { $id?: unknown }, _base: unknown, _fragment: unknown, index: number) => typeof schema.$id === 'string' ? schema.$id : `Schema${String(index)}` }
   })
   await app.register(async (pages) => {

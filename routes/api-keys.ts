@@ -26,7 +26,7 @@ export const apiKeyRoutes: FastifyPluginCallbackTypebox = (app, _options, done) 
 
   app.delete('/api-keys/:id', {
     onRequest,
-    schema: { operationId: 'revokeApiKey', tags, summary: 'Revoke an API key of yours', params: ApiKeyParams, response: { 204: { type: 'null', description: 'Revoked.' } } }
+    schema: { operationId: 'revokeApiKey', tags, summary: 'Revoke an API key of yours', params: ApiKeyParams, response: { 204: { type: 'null', description: 'Revoked.' }, 404: { description: 'You have no such key.' } } }
   }, async (request, reply) => {
     if (!await app.stores.apiKeys.revoke(request.params.id, owner.principal(request).subject)) throw refusal('not_found')
     return reply.code(204).send()

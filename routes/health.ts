@@ -11,7 +11,7 @@ export const healthRoutes: FastifyPluginCallbackTypebox = (app, _options, done) 
   }, () => ({ status: 'ok' as const }))
 
   app.get('/health/ready', {
-    schema: { operationId: 'getReadiness', tags: ['health'], summary: 'The stores answer', response: { 200: { $ref: 'Health#', description: 'Ready.' } } }
+    schema: { operationId: 'getReadiness', tags: ['health'], summary: 'The stores answer', response: { 200: { $ref: 'Health#', description: 'Ready.' }, 503: { description: 'The stores do not answer.' } } }
   }, async () => {
     await app.stores.ping()
     return { status: 'ok' as const }

@@ -7,6 +7,7 @@ import { Item, ItemPage, ItemParams, NewItem } from '../schemas/items.ts'
 export const itemRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
   for (const schema of [Item, ItemPage]) app.addSchema(schema)
   const tags = ['items']
+  const missing = { description: 'There is no such item.' }
   const holder = app.anyOf(app.bearer, app.apiKey)
   const read = [holder, app.requireScopes('items:read')]
   const write = [holder, app.requireScopes('items:write')]
@@ -18,7 +19,7 @@ export const itemRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =>
 
   app.get('/items/:id', {
     onRequest: read,
-    schema: { operationId: 'getItem', tags, summary: 'Read an item', params: ItemParams, response: { 200: { $ref: 'Item#', description: 'The item.' } } }
+    schema: { operationId: 'getItem', tags, summary: 'Read an item', params: ItemParams, response: { 200: { $ref: 'Item#', description: 'The item.' }, 404: missing } }
   }, async (request) => {
     const item = await app.stores.items.get(request.params.id)
     if (item === null) throw refusal('not_found')
@@ -27,7 +28,7 @@ export const itemRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =>
 
   app.post('/items', {
     onRequest: write,
-    schema: { operationId: 'createItem', tags, summary: 'Make an item', body: NewItem, response: { 201: { $ref: 'Item#', description: 'The new item; `Location` is where it stands.' } } }
+    schema: { operationId: 'createItem', tags, summary: 'Make an item', body: NewItem, response: { 201: { $ref: 'Item#', description: 'The new item.', headers: { Location: { type: 'string', description: 'Where it stands.' } } } } }
   }, async (request, reply) => {
     const item = await app.stores.items.create({ ...request.body, owner: holder.principal(request).subject })
     return reply.code(201).header('location', `/items/${item.id}`).send(item)
@@ -35,7 +36,7 @@ export const itemRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =>
 
   app.delete('/items/:id', {
     onRequest: write,
-    schema: { operationId: 'deleteItem', tags, summary: 'Delete an item of your own', params: ItemParams, response: { 204: { type: 'null', description: 'Deleted.' } } }
+    schema: { operationId: 'deleteItem', tags, summary: 'Delete an item of your own', params: ItemParams, response: { 204: { type: 'null', description: 'Deleted.' }, 404: missing } }
   }, async (request, reply) => {
     const { subject, scopes } = holder.principal(request)
     const item = await app.stores.items.get(request.params.id)

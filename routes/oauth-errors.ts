@@ -16,7 +16,7 @@ function bodyFor (status: number, code: OauthErrorCode | null): TokenError {
 /** The refusals of guards and limits on an OAuth route. */
 export const oauthRefusal = {
   schema: TokenError,
-  contentType: 'application/json; charset=utf-8',
+  contentType: 'application/json',
   write: ({ status }: { status: number }) => bodyFor(status, null)
 }
 

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler }
 import { oauthError } from '../errors.ts'
 import { JsonWebKeySet, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
 import { parseForm } from '../strict-form.ts'
+import { decodeUtf8 } from '../strict-json.ts'
 import { oauthErrorHandler, oauthRefusal } from './oauth-errors.ts'
 
 /** The public client: a request without client credentials is its. */
@@ -20,9 +21,9 @@ export const tokenRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =
   const reason = 'Whoever asks for a token has none yet'
   const config = { refusal: oauthRefusal }
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string', bodyLimit: 16_384 }, (_request, text, parsed) => {
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'buffer', bodyLimit: 16_384 }, (_request, bytes: Buffer, parsed) => {
     try {
-      parsed(null, withoutEmpty(parseForm(String(text))))
+      parsed(null, withoutEmpty(parseForm(decodeUtf8(bytes))))
     } catch {
       parsed(oauthError('invalid_request'))
     }
@@ -47,7 +48,10 @@ export const tokenRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =
       response: {
         200: { $ref: 'TokenResponse#', description: 'The access token.' },
         400: { $ref: 'TokenError#', description: 'The request, the grant or the scope is invalid.' },
-        401: { $ref: 'TokenError#', description: 'Client authentication failed.' }
+        401: { $ref: 'TokenError#', description: 'Client authentication failed.' },
+        415: { $ref: 'TokenError#', description: 'The body is not a form.' },
+        500: { $ref: 'TokenError#', description: 'The service failed.' },
+        503: { $ref: 'TokenError#', description: 'Too many passwords wait to be checked, or the stores do not answer.' }
       }
     }
   }, async (request, reply) => {

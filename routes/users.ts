@@ -11,7 +11,7 @@ export const userRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =>
   app.post('/register', {
     bodyLimit: 16_384,
     onRequest: [app.publicAccess('Nobody has an account before this'), app.limit({ name: 'register', max: 10, timeWindow: '1 minute', by: 'address' })],
-    schema: { operationId: 'register', tags, summary: 'Make an account', body: Registration, response: { 201: { $ref: 'User#', description: 'The new account.' } } }
+    schema: { operationId: 'register', tags, summary: 'Make an account', body: Registration, response: { 201: { $ref: 'User#', description: 'The new account.' }, 409: { description: 'The name is taken.' }, 503: { description: 'Too many passwords wait to be hashed, or the stores do not answer.' } } }
   }, async (request, reply) => reply.code(201).send(await app.accounts.register(request.body)))
 
   app.get('/users/me', {

@@ -3,9 +3,9 @@ import { Type } from '@sinclair/typebox'
 import type { Static } from '@sinclair/typebox'
 import { Cursor, Id, Timestamp } from './common.ts'
 
-/** What a name is made of. */
-export const USERNAME = { minLength: 3, maxLength: 64, pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{M}\\p{N}._-]*$' } as const
-const username = Type.String({ ...USERNAME, description: 'Unique, whatever its case or form of writing.', examples: ['alice'] })
+/** What a name is made of: no colon, so that Basic can carry it (RFC 7617 §2). */
+export const USERNAME = { minLength: 3, maxLength: 64, pattern: /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$/u } as const
+const username = Type.String({ ...USERNAME, pattern: USERNAME.pattern.source, description: 'Unique, whatever its case or form of writing.', examples: ['alice'] })
 const email = Type.String({ format: 'email', maxLength: 254, description: 'Validated, not unique, never an identifier.', examples: ['alice@example.com'] })
 const fullName = Type.String({ minLength: 1, maxLength: 128, description: 'As people write it.', examples: ['Alice Liddell'] })
 

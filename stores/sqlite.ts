@@ -104,7 +104,7 @@ function kyselyDatabase (connection: Connection): SqliteDatabase {
       const statement = attempt(() => connection.prepare(text))
       return {
         reader: statement.columns().length > 0,
-        all: (parameters) => attempt(() => statement.all(...parameters)),
+        all: (parameters) => attempt<unknown[]>(() => statement.all(...parameters)),
         run: (parameters) => attempt(() => statement.run(...parameters)),
         iterate: (parameters) => attempt(() => statement.iterate(...parameters))
       }

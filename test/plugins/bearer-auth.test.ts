@@ -112,8 +112,15 @@ t.test('R120 a scope is met by the very same name only', async (t) => {
 t.test('scopeClaim and rolesClaim name other claims, never members of Object.prototype', async (t) => {
   const service = await bearerService(t, { scopeClaim: 'scp', rolesClaim: 'groups' })
   t.match(await principalOf(service, { scp: ['a'], groups: ['g'], scope: 'b', roles: ['r'] }), { scopes: ['a'], roles: ['g'] })
-  const odd = await bearerService(t, { scopeClaim: 'constructor', rolesClaim: 'toString' })
-  t.match(await principalOf(odd), { scopes: [], roles: [] })
+  const prototype = Object.prototype as Record<string, unknown>
+  t.teardown(() => { delete prototype.inherited })
+  const odd = await bearerService(t, { scopeClaim: 'inherited', rolesClaim: 'inherited' })
+  const authorization = `Bearer ${await sign()}`
+  // Enumerable, as a polluted prototype would be
+  prototype.inherited = ['admin']
+  const response = await odd.get({ authorization })
+  delete prototype.inherited
+  t.match(response.json(), { scopes: [], roles: [] })
 })
 
 t.test('R066 isRevoked is asked on every request, with the claims', async (t) => {
