@@ -1,19 +1,32 @@
 // The process: configuration, listening, and a close that lets running requests finish.
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, mkdir } from 'node:fs/promises'
 import { ensureAdministrator } from './administrator.ts'
 import { buildApp } from './app.ts'
 import { ConfigurationError, readConfiguration } from './config.ts'
 import type { FastifyInstance } from 'fastify'
 
 const CLOSE_TIMEOUT_MILLISECONDS = 10_000
+const SWEEP_MILLISECONDS = 50
 
 async function start (): Promise<void> {
   const configuration = readConfiguration(process.env)
+  await prepareDirectory(configuration.dataDirectory)
   const app = await buildApp(configuration, { level: configuration.logLevel })
   const administrator = await ensureAdministrator(app, configuration)
   closeOnSignals(app)
   const url = await app.listen({ host: configuration.host, port: configuration.port })
   if (configuration.development) greet(url, administrator)
+}
+
+async function prepareDirectory (directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await access(directory, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw new ConfigurationError(`DATA_DIR: ${error instanceof Error ? error.message : directory}`)
+  }
 }
 
 function closeOnSignals (app: FastifyInstance): void {
@@ -22,6 +35,8 @@ function closeOnSignals (app: FastifyInstance): void {
     if (closing) return
     closing = true
     setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MILLISECONDS).unref()
+    // A connection that was busy when the close began is kept alive after its answer; Fastify looks for idle ones once.
+    setInterval(() => { app.server.closeIdleConnections() }, SWEEP_MILLISECONDS).unref()
     app.close().then(() => process.exit(0), (error: unknown) => {
       app.log.error({ err: error }, 'the service did not close cleanly')
       process.exit(1)
@@ -47,10 +62,18 @@ function greet (url: string, administrator: { username: string; password: string
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
+/** What to look at, by the code of what went wrong; the message alone does not name it. */
+const subjects = new Map([
+  ['EADDRINUSE', 'HOST and PORT'],
+  ['EADDRNOTAVAIL', 'HOST'],
+  ['ENOTFOUND', 'HOST'],
+  ['GATEHOUSE_KEY_FILE_INVALID', 'TOKEN_KEY_FILE']
+])
+
 function explain (error: unknown): string {
-  if (error instanceof ConfigurationError) return error.message
-  if (error instanceof Error && 'code' in error) return `${String(error.code)}: ${error.message}`
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  if (error instanceof ConfigurationError || !('code' in error)) return error.message
+  return `${subjects.get(String(error.code)) ?? String(error.code)}: ${error.message}`
 }
 
 start().catch((error: unknown) => {

@@ -18,6 +18,8 @@ export interface OperationSecurity {
   /** Absent where the route declares no stance. */
   security?: readonly SecurityRequirement[]
   responses: Record<string, DeclaredResponse>
+  /** What every answer of a handler carries; absent where that is nothing. */
+  headers?: Record<string, object>
   extensions: Record<string, unknown>
   securitySchemes: Record<string, SecuritySchemeObject>
 }
@@ -55,6 +57,7 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
   return {
     ...(plan.requirement === undefined ? {} : { security: plan.requirement }),
     responses,
+    ...(limits.length > 0 ? { headers: limitFields } : {}),
     extensions: {
       ...extension('x-required-scopes', plan.scopes),
       ...extension('x-required-any-scope', plan.anyScopes),

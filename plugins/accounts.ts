@@ -2,7 +2,9 @@
 // Unknown, wrong and disabled are one answer after one hash; effective rights are what credential and owner share.
 import fp from 'fastify-plugin'
 import { createApiKey, matchesDigest, parseApiKey } from '../credentials/api-keys.ts'
-import { fault, refusal } from '../errors.ts'
+import { refusal } from '../errors.ts'
+import { assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
+import { isScope } from '../guards/scope.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Principal, PrincipalGrant } from '../guards/principal.ts'
 import type { ApiKey, NewUser, User } from '../stores/ports.ts'
@@ -49,13 +51,24 @@ declare module '../guards/principal.ts' {
   }
 }
 
-function resolve ({ roles, defaultRoles, ...rest }: AccountsOptions): { roles: ReadonlyMap<string, readonly string[]>; defaultRoles: readonly string[] } {
-  const unknown = Object.keys(rest)[0]
-  if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `accounts.${unknown}`)
-  const table = new Map(Object.entries(roles).map(([name, scopes]) => [name, Object.freeze([...scopes])] as const))
+type RoleTable = ReadonlyMap<string, readonly string[]>
+
+function resolve (options: AccountsOptions): { roles: RoleTable; defaultRoles: readonly string[] } {
+  assertKnownOptions('accounts', options, ['roles', 'defaultRoles'])
+  const { roles, defaultRoles } = options
+  if (!isRecord(roles)) throw invalid('accounts.roles', 'must be an object of role names and lists of scopes')
+  const table = new Map(Object.entries(roles).map(([name, scopes]) => {
+    if (!isList(scopes) || !scopes.every(isScope)) throw invalid(`accounts.roles.${name}`, 'must be a list of scopes')
+    return [name, Object.freeze([...scopes])] as const
+  }))
+  if (!isList(defaultRoles)) throw invalid('accounts.defaultRoles', 'must be a list of roles')
   const missing = defaultRoles.find((name) => !table.has(name))
-  if (missing !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `accounts.defaultRoles: ${missing} is no role`)
+  if (missing !== undefined) throw invalid('accounts.defaultRoles', `${missing} is no role`)
   return { roles: table, defaultRoles: Object.freeze([...defaultRoles]) }
+}
+
+function isList (value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
 }
 
 const DAY_MILLISECONDS = 86_400_000

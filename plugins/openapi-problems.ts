@@ -1,7 +1,7 @@
 // What `problems` answers on a route beside the refusals of its guards: invalid input, errors that the author names by
 // their status alone, and a failure of the service.
 import { ProblemSchema } from '../schemas/problem.ts'
-import { componentFor, openapiTransform } from './openapi-transform.ts'
+import { componentFor, openapiTransform, transformRoute } from './openapi-transform.ts'
 import type { FastifyInstance } from 'fastify'
 import type { RouteSchema, TransformInput, Transformed } from './openapi-transform.ts'
 
@@ -19,9 +19,9 @@ export function createDocumentTransform (app: FastifyInstance): (input: Transfor
   }
 
   return function transform (input) {
-    const { schema, url } = openapiTransform(input)
-    if (schema.hide === true || input.openapiObject === undefined || !isAnsweredByProblems(input.route)) return { schema, url }
-    return { url, schema: { ...schema, response: withProblems(schema, { 'application/problem+json': { schema: componentFor(ProblemSchema, input.openapiObject) } }) } }
+    const { openapiObject, route } = input
+    if (openapiObject === undefined || !isAnsweredByProblems(route)) return openapiTransform(input)
+    return transformRoute(input, (schema) => withProblems(schema, { 'application/problem+json': { schema: componentFor(ProblemSchema, openapiObject) } }))
   }
 }
 
@@ -30,7 +30,7 @@ const inputs = ['body', 'querystring', 'params', 'headers']
 function withProblems (schema: RouteSchema, content: object): Record<string, object> {
   const described = Object.entries(schema.response ?? {}).map(([status, response]) => [status, isBare(status, response) ? { ...response, content } : response] as const)
   return {
-    ...(inputs.some((name) => schema[name] !== undefined) ? { 400: { description: 'The request does not match the schema.', content } } : {}),
+    ...(inputs.some((name) => schema[name] !== undefined) ? { 400: { description: 'The request is malformed or does not match the schema.', content } } : {}),
     500: { description: 'The service failed.', content },
     ...Object.fromEntries(described)
   }

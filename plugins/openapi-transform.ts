@@ -2,7 +2,7 @@
 // the document gets a copy that says what the core enforces.
 import { operationSecurity } from '../guards/operation.ts'
 import { recordOf } from '../guards/route.ts'
-import type { DeclaredResponse } from '../guards/operation.ts'
+import type { DeclaredResponse, OperationSecurity } from '../guards/operation.ts'
 
 interface Document {
   components?: { schemas?: Record<string, object>; securitySchemes?: Record<string, object> }
@@ -32,7 +32,12 @@ export interface Transformed {
  * The `transform` option for a @fastify/swagger of your own (OpenAPI 3.1 only): adds to each operation the
  * security, the refusals and the extensions that the core derives, and to the document the schemes in use.
  */
-export function openapiTransform ({ schema, url, route, openapiObject }: TransformInput): Transformed {
+export function openapiTransform (input: TransformInput): Transformed {
+  return transformRoute(input, ({ response = {} }) => response)
+}
+
+/** As {@link openapiTransform}; `answersOf` says what the handler and the service's error handlers answer. */
+export function transformRoute ({ schema, url, route, openapiObject }: TransformInput, answersOf: (schema: RouteSchema) => Record<string, object>): Transformed {
   const written = (schema ?? {}) as RouteSchema
   const record = recordOf(route)
   const format = record?.runtime?.format
@@ -46,16 +51,21 @@ export function openapiTransform ({ schema, url, route, openapiObject }: Transfo
       ...written,
       ...derived.extensions,
       ...(derived.security === undefined ? {} : { security: derived.security }),
-      response: mergeResponses(written.response ?? {}, derived.responses)
+      response: mergeResponses(answersOf(written), derived)
     }
   }
 }
 
+type Response = Partial<DeclaredResponse>
+
 /** A refusal is sent past the route's own schema, so its body and headers are ours; the description stays the author's. */
-function mergeResponses (written: Record<string, { description?: string }>, derived: Record<string, DeclaredResponse>): Record<string, object> {
+function mergeResponses (written: Record<string, Response>, { responses, headers }: OperationSecurity): Record<string, object> {
   const succeeds = Object.keys(written).some((status) => /^(2|3|default)/i.test(status))
-  const merged: Record<string, object> = succeeds ? { ...written } : { 200: { description: 'Default Response', type: 'null' }, ...written }
-  for (const [status, response] of Object.entries(derived)) {
+  const merged: Record<string, Response> = succeeds ? { ...written } : { 200: { description: 'Default Response', type: 'null' } as Response, ...written }
+  if (headers !== undefined) {
+    for (const [status, response] of Object.entries(merged)) merged[status] = { ...response, headers: { ...response.headers, ...headers } }
+  }
+  for (const [status, response] of Object.entries(responses)) {
     merged[status] = { ...response, description: written[status]?.description ?? response.description }
   }
   return merged

@@ -4,6 +4,7 @@
 import fp from 'fastify-plugin'
 import { fault } from '../errors.ts'
 import { nodeOf } from '../guards/guard.ts'
+import { isRecord } from '../guards/scheme-options.ts'
 import { useGuards } from './guards.ts'
 import { createDocumentTransform } from './openapi-problems.ts'
 import type { FastifyInstance } from 'fastify'
@@ -47,9 +48,9 @@ function resolve (options: OpenapiOptions): OpenapiSettings {
   const unknown = Object.keys(options).find((name) => !known.some((option) => option === name))
   if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${unknown}`)
   const { info, servers = [], access } = options
-  if (typeof (info as unknown) !== 'object' || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info')
+  if (!isRecord(info as unknown) || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info')
   if (!isServerList(servers)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers')
-  if (access !== undefined && (access.length === 0 || access.some((guard) => nodeOf(guard) === undefined))) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.access')
+  if (access !== undefined && (!Array.isArray(access) || access.length === 0 || access.some((guard: unknown) => nodeOf(guard) === undefined))) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.access')
   return {
     info,
     servers: [...servers],

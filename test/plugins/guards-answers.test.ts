@@ -1,43 +1,17 @@
 // What a refused request is answered, whatever the service does to its answers and however a callback fails.
-import Fastify from 'fastify'
 import t from 'tap'
 import { refusal } from '../../errors.ts'
-import { guards } from '../../plugins/guards.ts'
 import { problems } from '../../plugins/problems.ts'
-import { scopes } from '../../plugins/scopes.ts'
 import { SECRET, headerScheme, rubbishNames } from '../fixtures/header-scheme.ts'
+import { service as guardedService } from '../fixtures/two-schemes.ts'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
-import type { Guard } from '../../guards/guard.ts'
 import type { CustomPrincipal } from '../../guards/principal.ts'
 import type { Scheme } from '../../guards/scheme.ts'
 import type { GuardsOptions, RefusalFormat } from '../../plugins/guards.ts'
+import type { Service } from '../fixtures/two-schemes.ts'
 
-interface Service {
-  app: FastifyInstance
-  a: Guard<CustomPrincipal>
-  b: Guard<CustomPrincipal>
-  handled: number
-  handler: () => string
-}
-
-async function service (t: Test, options: GuardsOptions = {}): Promise<Service> {
-  const app = Fastify()
-  t.teardown(() => app.close())
-  await app.register(guards, { callbackTimeoutSeconds: 0.05, ...options })
-  await app.register(scopes)
-  const made: Service = {
-    app,
-    a: app.defineScheme(headerScheme('a')),
-    b: app.defineScheme(headerScheme('b', { later: true })),
-    handled: 0,
-    handler () {
-      made.handled += 1
-      return 'ok'
-    }
-  }
-  return made
-}
+const service = async (t: Test, options: GuardsOptions = {}): Promise<Service> => await guardedService(t, { callbackTimeoutSeconds: 0.05, ...options })
 
 function assertRefused (t: Test, response: LightMyRequestResponse, status: number, code: string): void {
   t.equal(response.statusCode, status)

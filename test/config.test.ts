@@ -1,0 +1,120 @@
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import { ConfigurationError, readConfiguration } from '../config.ts'
+
+const password = 'a lamp beside the harbour'
+const production = { NODE_ENV: 'production', PUBLIC_URL: 'https://demo.example', TOKEN_KEY_FILE: 'key.pem' }
+
+t.test('development needs nothing', async (t) => {
+  const data = resolve('.data')
+  for (const NODE_ENV of ['development', 'test']) {
+    t.strictSame(readConfiguration({ NODE_ENV }), {
+      development: true,
+      host: '127.0.0.1',
+      port: 3000,
+      publicUrl: 'http://127.0.0.1:3000',
+      dataDirectory: data,
+      tokenKeyFile: join(data, 'token-key.pem'),
+      trustedProxies: [],
+      corsOrigins: [],
+      docs: 'public',
+      logLevel: 'info',
+      administrator: null
+    })
+  }
+})
+
+t.test('every value is read', async (t) => {
+  t.strictSame(readConfiguration({
+    ...production,
+    HOST: '::1',
+    PORT: '0',
+    PUBLIC_URL: 'https://demo.example/base/',
+    DATA_DIR: '/var/lib/demo',
+    TRUSTED_PROXIES: ' 10.0.0.0/8, 192.0.2.1,2001:db8::/32,',
+    CORS_ORIGINS: 'https://a.example, http://localhost:5173',
+    DOCS: 'admin',
+    LOG_LEVEL: 'warn',
+    ADMIN_USERNAME: 'Zoë',
+    ADMIN_PASSWORD: password
+  }), {
+    development: false,
+    host: '::1',
+    port: 0,
+    publicUrl: 'https://demo.example/base',
+    dataDirectory: '/var/lib/demo',
+    tokenKeyFile: resolve('key.pem'),
+    trustedProxies: ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32'],
+    corsOrigins: ['https://a.example', 'http://localhost:5173'],
+    docs: 'admin',
+    logLevel: 'warn',
+    administrator: { username: 'Zoë', password }
+  })
+  t.equal(readConfiguration(production).docs, 'none', 'R209')
+  t.equal(readConfiguration({ NODE_ENV: 'test', HOST: '::1' }).publicUrl, 'http://[::1]:3000')
+  t.ok(Object.isFrozen(readConfiguration(production)))
+})
+
+const rows: [Record<string, string>, RegExp][] = [
+  [{ PORT: 'abc' }, /^PORT must be a number from 0 to 65535$/],
+  [{ PORT: '65536' }, /^PORT must be/],
+  [{ PORT: '-1' }, /^PORT must be/],
+  [{ PORT: '0x50' }, /^PORT must be/],
+  [{ PORT: '80.5' }, /^PORT must be/],
+  [{ HOST: 'not a host' }, /^HOST must be an address or a host name$/],
+  [{ HOST: '999.1.1.1' }, /^HOST must be/],
+  [{ HOST: '127.1' }, /^HOST must be/],
+  [{ HOST: 'http://localhost' }, /^HOST must be/],
+  [{ ...production, PUBLIC_URL: '' }, /^PUBLIC_URL is required in production/],
+  [{ NODE_ENV: '' }, /^PUBLIC_URL is required in production/],
+  [{ NODE_ENV: 'Development' }, /^PUBLIC_URL is required in production/],
+  [{ ...production, PUBLIC_URL: 'http://demo.example' }, /^PUBLIC_URL must be https in production$/],
+  [{ PUBLIC_URL: 'demo.example' }, /^PUBLIC_URL must be a normalised http or https URL/],
+  [{ PUBLIC_URL: 'ftp://demo.example' }, /^PUBLIC_URL must be/],
+  [{ PUBLIC_URL: 'https://demo.example/?a=1' }, /^PUBLIC_URL must be/],
+  [{ PUBLIC_URL: 'https://demo.example/#a' }, /^PUBLIC_URL must be/],
+  [{ PUBLIC_URL: 'https://user:hunter2@demo.example' }, /^PUBLIC_URL must be/],
+  [{ PUBLIC_URL: 'https://:hunter2@demo.example' }, /^PUBLIC_URL must be/],
+  [{ PUBLIC_URL: 'https://DEMO.example' }, /^PUBLIC_URL must be/],
+  [{ PUBLIC_URL: ' https://demo.example' }, /^PUBLIC_URL must be/],
+  [{ ...production, TOKEN_KEY_FILE: '' }, /^TOKEN_KEY_FILE is required in production/],
+  [{ CORS_ORIGINS: '*' }, /^CORS_ORIGINS must be origins/],
+  [{ CORS_ORIGINS: 'https://a.example,https://b.example/' }, /^CORS_ORIGINS must be/],
+  [{ CORS_ORIGINS: 'null' }, /^CORS_ORIGINS must be/],
+  [{ CORS_ORIGINS: 'mailto:a@b.example' }, /^CORS_ORIGINS must be/],
+  [{ TRUSTED_PROXIES: '10.0.0.0/33' }, /^TRUSTED_PROXIES must be addresses or CIDRs/],
+  [{ TRUSTED_PROXIES: '10.0.0.0/8/8' }, /^TRUSTED_PROXIES must be/],
+  [{ TRUSTED_PROXIES: '10.0.0.0/' }, /^TRUSTED_PROXIES must be/],
+  [{ TRUSTED_PROXIES: '1' }, /^TRUSTED_PROXIES must be/],
+  [{ TRUSTED_PROXIES: 'true' }, /^TRUSTED_PROXIES must be/],
+  [{ TRUSTED_PROXIES: 'fe80::1%eth0' }, /^TRUSTED_PROXIES must be/],
+  [{ TRUSTED_PROXIES: '0.0.0.0/0' }, /^TRUSTED_PROXIES must be/],
+  [{ DOCS: 'public' }, /^DOCS must be admin or unset$/],
+  [{ LOG_LEVEL: 'loud' }, /^LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent$/],
+  [{ ADMIN_USERNAME: 'root' }, /^ADMIN_USERNAME and ADMIN_PASSWORD go together$/],
+  [{ ADMIN_PASSWORD: password }, /^ADMIN_USERNAME and ADMIN_PASSWORD go together$/],
+  [{ ADMIN_USERNAME: 'a:bc', ADMIN_PASSWORD: password }, /^ADMIN_USERNAME must be 3 to 64/],
+  [{ ADMIN_USERNAME: 'ab', ADMIN_PASSWORD: password }, /^ADMIN_USERNAME must be 3 to 64/],
+  [{ ADMIN_USERNAME: 'a'.repeat(65), ADMIN_PASSWORD: password }, /^ADMIN_USERNAME must be 3 to 64/],
+  [{ DATABASE_URL: 'postgres://user:hunter2@db/x' }, /^DATABASE_URL is not supported in this version/],
+  [{ REDIS_URL: 'redis://x' }, /^REDIS_URL is not supported/],
+  [{ TLS_CERT_FILE: 'x' }, /^TLS_CERT_FILE is not supported/],
+  [{ TLS_KEY_FILE: 'x' }, /^TLS_KEY_FILE is not supported/],
+  [{ HTTP_REDIRECT_PORT: '80' }, /^HTTP_REDIRECT_PORT is not supported/]
+]
+
+t.test('R207 a wrong value is one clear line that names the variable, and tells no secret', async (t) => {
+  for (const [environment, message] of rows) {
+    await t.test(JSON.stringify(environment).slice(0, 100), async (t) => {
+      let error: unknown
+      try {
+        readConfiguration({ NODE_ENV: 'development', ...environment })
+      } catch (reason) {
+        error = reason
+      }
+      t.ok(error instanceof ConfigurationError)
+      t.match(error, { message })
+      t.notMatch(String(error), /hunter2|harbour|\n/)
+    })
+  }
+})
