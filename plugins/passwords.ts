@@ -6,6 +6,8 @@ import { createPasswords } from '../credentials/passwords.ts'
 import type { Passwords } from '../credentials/passwords.ts'
 import type { PasswordOptions } from '../credentials/password-options.ts'
 
+export type { Passwords }
+
 /** Options of `passwords`. */
 export type PasswordsOptions = PasswordOptions
 

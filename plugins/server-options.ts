@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { LogController } from 'fastify'
 import type { IncomingMessage, Server } from 'node:http'
-import type { FastifyHttpOptions, FastifyRequest } from 'fastify'
+import type { FastifyHttpOptions, FastifyRequest, FastifyServerOptions } from 'fastify'
 import { createClientAddress } from '../guards/client-address.ts'
 import { assertInteger, assertKnownOptions, assertText, invalid, isRecord } from '../guards/scheme-options.ts'
 import { createRequestCheck } from './server-request-check.ts'
@@ -48,6 +48,14 @@ export interface ServerOptionsOptions {
    * @defaultValue `false`
    */
   logger?: boolean | LoggerOptions
+}
+
+/** What {@link serverOptions} returns; written out, so that the declaration names no package but Fastify. */
+export interface HardenedOptions extends Pick<FastifyServerOptions<Server>,
+  'bodyLimit' | 'requestTimeout' | 'keepAliveTimeout' | 'maxRequestsPerSocket' | 'onProtoPoisoning' | 'onConstructorPoisoning' |
+  'schemaController' | 'trustProxy' | 'requestIdHeader' | 'genReqId' | 'logger' | 'logController' | 'rewriteUrl' |
+  'return503OnClosing' | 'frameworkErrors' | 'clientErrorHandler'> {
+  http: { requestTimeout: number; headersTimeout: number; connectionsCheckingInterval: number; maxHeaderSize: number; insecureHTTPParser: false }
 }
 
 interface Settings extends Required<Omit<ServerOptionsOptions, 'requestIdHeader' | 'allowedHosts'>> {
@@ -150,7 +158,7 @@ class QueryFreeLog extends LogController {
  * const app = Fastify({ ...serverOptions({ trustedProxies: ['10.0.0.0/8'] }), exposeHeadRoutes: false })
  * ```
  */
-export function serverOptions (options: ServerOptionsOptions = {}) {
+export function serverOptions (options: ServerOptionsOptions = {}): HardenedOptions {
   const settings = resolve(options)
   const requestTimeout = settings.requestTimeoutSeconds * 1000
   const { check, reasonFor } = createRequestCheck(settings)
@@ -181,5 +189,5 @@ export function serverOptions (options: ServerOptionsOptions = {}) {
     return503OnClosing: false,
     frameworkErrors: createFrameworkErrors(reasonFor),
     clientErrorHandler: answerClientError
-  } satisfies HttpOptions
+  }
 }

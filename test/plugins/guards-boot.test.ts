@@ -206,6 +206,17 @@ t.test('adoptSchemaSecurity enforces what was written', async (t) => {
   t.same(published['/optional'], [{ a: [] }, {}])
 })
 
+t.test('adopted alternatives ask a scheme once, and keep the limits of the route', async (t) => {
+  const asking = headerScheme('asking')
+  const app = await boot(({ app }) => {
+    app.defineScheme(asking)
+    app.get('/x', { onRequest: limitBy('address'), ...security({ asking: [], a: [] }, { asking: ['s'] }, { asking: [] }) }, handler)
+  }, { adoptSchemaSecurity: true })
+  t.equal((await app.inject({ url: '/x', headers: { 'x-asking': 'alice' } })).statusCode, 200)
+  t.equal(asking.asked, 1)
+  t.same(app.guardedRoutes()[0]?.limits, [{ name: 'few', by: 'address', max: 3, windowSeconds: 60 }])
+})
+
 t.test('schema.security that says what the guards say may stand, in any order', async (t) => {
   await t.resolves(boot(({ app, a, b }) => app.get('/x', { onRequest: [app.anyOf(a, b), app.optional(a)], ...security({ b: [] }, { b: [], a: [] }, { a: [] }) }, handler)))
 })

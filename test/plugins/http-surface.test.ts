@@ -186,7 +186,7 @@ t.test('R161 R163 R164 an allowed origin may read every answer', async (t) => {
   }
 })
 
-t.test('R161 ADV fast-uri: origins that are not in the list, however close', (t) => {
+t.test('R161 CVE-2026-75899 origins that are not in the list, however close', (t) => {
   const origins = ['null', 'https://app.example.com.evil.com', 'https://evilapp.example.com', 'http://app.example.com', 'https://app.example.com:444', 'https://APP.example.com', 'https://app.example.com/', 'https://app.example.com ', ' https://app.example.com', 'https://app.example.com@evil.com', 'https://app.example.com%2eevil.com', 'https://app.example.com\\.evil.com', 'https://app_example.com', 'https://appxexample.com', '*', '']
   for (const origin of origins) {
     t.test(`R162 R163 "${origin}" gets no header and the same result`, async (t) => {
@@ -339,7 +339,7 @@ t.test('R005 Retry-After and further members of a refusal', async (t) => {
   t.match(response.json(), { type: 'https://iana.org/assignments/http-problem-types#quota-exceeded', 'violated-policies': ['login'] })
 })
 
-t.test('F2 R005 what was thrown is never sent', (t) => {
+t.test('R005 F2 what was thrown is never sent', (t) => {
   const failing = (properties: object): Error => Object.assign(new Error(SECRET), { stack: SECRET, code: 'SQLITE_ERROR', ...properties })
   const rows: [string, unknown, number, string, string][] = [
     ['an error', failing({}), 500, 'internal_error', 'Internal error'],
@@ -376,7 +376,7 @@ t.test('F2 R005 what was thrown is never sent', (t) => {
   t.end()
 })
 
-t.test('F2 R005 an onSend hook that fails does not open a way around the handler', async (t) => {
+t.test('R005 F2 an onSend hook that fails does not open a way around the handler', async (t) => {
   const app = await build(async (app) => {
     await app.register(securityHeaders)
     await app.register(problems)
@@ -392,7 +392,7 @@ t.test('F2 R005 an onSend hook that fails does not open a way around the handler
   }
 })
 
-t.test('F9 R011 R012 the 404 echoes nothing', async (t) => {
+t.test('R011 R012 F9 the 404 echoes nothing', async (t) => {
   const app = await withProblems()
   t.teardown(() => app.close())
   for (const [method, url] of [['GET', '/hunter2?token=hunter2'], ['POST', '/ok/hunter2'], ['DELETE', '/ok?hunter2'], ['TRACE', '/ok?hunter2']] as const) {
@@ -410,7 +410,7 @@ t.test('R012 X-HTTP-Method-Override is ignored', async (t) => {
   t.equal(response.statusCode, 200)
 })
 
-t.test('F9 R005 a validation failure says where and which rule, never the value', (t) => {
+t.test('R005 F9 a validation failure says where and which rule, never the value', (t) => {
   const good = { name: 'abc' }
   const rows: [string, string, object | string, object][] = [
     ['a missing member', '/echo', {}, { pointer: '/name', in: 'body', detail: 'is required' }],
@@ -439,7 +439,7 @@ t.test('F9 R005 a validation failure says where and which rule, never the value'
   t.end()
 })
 
-t.test('F9 R005 errors of the framework have our codes', (t) => {
+t.test('R005 F9 errors of the framework have our codes', (t) => {
   const rows: [string, InjectOptions, number, string][] = [
     ['malformed JSON', { payload: '{"hunter2', headers: { 'content-type': 'application/json' } }, 400, 'invalid_request'],
     ['an empty JSON body', { payload: '', headers: { 'content-type': 'application/json' } }, 400, 'invalid_request'],
