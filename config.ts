@@ -38,7 +38,7 @@ export function readConfiguration (environment: Environment): Configuration {
   const unsupported = NOT_YET.find((name) => read(name) !== undefined)
   if (unsupported !== undefined) throw new ConfigurationError(`${unsupported} is not supported in this version; unset it`)
   const host = read('HOST') ?? '127.0.0.1'
-  if (isIP(host) === 0 && !/^(?!\d+(?:\.\d+)*$)[A-Za-z0-9.-]{1,253}$/.test(host)) throw new ConfigurationError('HOST must be an address or a host name')
+  if (isIP(host) === 0 && (!/^[A-Za-z0-9.-]{1,253}$/.test(host) || /^[\d.]+$/.test(host))) throw new ConfigurationError('HOST must be an address or a host name')
   const port = portFrom(read('PORT') ?? '3000')
   const dataDirectory = resolve(read('DATA_DIR') ?? '.data')
   return Object.freeze({

@@ -22,6 +22,7 @@ async function start (): Promise<void> {
 
 async function prepareDirectory (directory: string): Promise<void> {
   try {
+    // eslint-disable-next-line security/detect-non-literal-fs-filename -- the operator's own choice
     await mkdir(directory, { recursive: true, mode: 0o700 })
     await access(directory, constants.W_OK | constants.X_OK)
   } catch (error) {

@@ -33,7 +33,6 @@ export function isKid (kid: unknown): kid is string {
  */
 export function secretKey (secret: string | Uint8Array, algorithm: Algorithm): VerificationKey {
   const bytes = typeof secret === 'string' ? Buffer.from(secret, 'utf8') : Buffer.from(secret)
-  if (bytes.length === 0) throw new TypeError('is empty')
   return checked({ key: createSecretKey(bytes), algorithm })
 }
 

@@ -49,6 +49,8 @@ function guardFor (node: GuardNode): RouteGuard {
     }
     done?.()
   }
+  // Fastify's getDecorator() binds what it hands out; a copy would be a hook that requires nothing.
+  Object.defineProperty(guard, 'bind', { value: () => guard })
   nodes.set(guard, node)
   return guard
 }

@@ -73,7 +73,7 @@ function isList (value: unknown): value is readonly string[] {
 
 const DAY_MILLISECONDS = 86_400_000
 
-function accountsPlugin (app: FastifyInstance, options: AccountsOptions, done: (error?: Error) => void): void {
+async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): Promise<void> {
   const { roles, defaultRoles } = resolve(options)
   const { passwords, stores } = app
 
@@ -127,7 +127,6 @@ function accountsPlugin (app: FastifyInstance, options: AccountsOptions, done: (
       return { ...grant, scopes: found.apiKey.scopes.filter((scope) => allowed.has(scope)), keyId: found.apiKey.id }
     }
   }))
-  done()
 }
 
 /** Decorates `app.accounts`; needs `stores` and `passwords`. @see {@link AccountsOptions} */

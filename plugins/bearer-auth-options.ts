@@ -179,7 +179,6 @@ function resolvePublicKey (publicKey: unknown, algorithms: readonly Algorithm[] 
 function resolveJwks (jwks: unknown, algorithms: readonly Algorithm[] | null): readonly NamedKey[] {
   const members = isRecord(jwks) ? jwks.keys : undefined
   if (!Array.isArray(members) || members.length === 0 || members.length > MAX_KEYS) throw invalid('bearerAuth.jwks', `must be a JSON Web Key Set of 1 to ${String(MAX_KEYS)} keys`)
-  if (algorithms?.some(isSymmetric) === true) throw invalid('bearerAuth.algorithms', 'must be asymmetric for a key set, which is public')
   const keys = members.map((jwk: unknown, index) => {
     const option = `bearerAuth.jwks.keys[${String(index)}]`
     if (!isRecord(jwk)) throw invalid(option, 'must be an object')

@@ -120,7 +120,6 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
 
   function judgeClaims (claims: Claims, request: FastifyRequest): Awaitable<BearerPrincipal> {
     const registered = readRegisteredClaims(claims, rules, Date.now() / 1000)
-    if (registered.subject === null && loadPrincipal === undefined) throw refusal('invalid_token', { reason: 'sub is missing' })
     return chain(isRevoked === undefined ? false : isRevoked({ claims }), (revoked) => {
       if (typeof revoked !== 'boolean') throw new TypeError('bearerAuth.isRevoked must return a boolean')
       if (revoked) throw refusal('invalid_token', { reason: 'the token was revoked' })

@@ -48,7 +48,7 @@ function resolve (options: OpenapiOptions): OpenapiSettings {
   const unknown = Object.keys(options).find((name) => !known.some((option) => option === name))
   if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${unknown}`)
   const { info, servers = [], access } = options
-  if (!isRecord(info as unknown) || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info')
+  if (!isRecord(info) || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info')
   if (!isServerList(servers)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers')
   if (access !== undefined && (!Array.isArray(access) || access.length === 0 || access.some((guard: unknown) => nodeOf(guard) === undefined))) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.access')
   return {

@@ -1,10 +1,10 @@
 // What administrators may do.
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { SearchQuery } from '../schemas/common.ts'
 import { Message } from '../schemas/service.ts'
 import { User, UserPage } from '../schemas/users.ts'
 
-export const adminRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Message, User, UserPage]) app.addSchema(schema)
   const tags = ['admin']
   app.protect(app.bearer, app.requireScopes('admin'))
@@ -16,5 +16,4 @@ export const adminRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =
   app.get('/admin/users', {
     schema: { operationId: 'listUsers', tags, summary: 'List accounts, newest first', querystring: SearchQuery, response: { 200: { $ref: 'UserPage#', description: 'A page of accounts.' } } }
   }, (request) => app.stores.users.list(request.query))
-  done()
 }

@@ -1,10 +1,10 @@
 // One's own API keys: made once, listed without the key, revoked. A key cannot manage keys.
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { refusal } from '../errors.ts'
 import { ApiKey, ApiKeyPage, ApiKeyParams, IssuedApiKey, NewApiKey } from '../schemas/api-keys.ts'
 import { PageQuery } from '../schemas/common.ts'
 
-export const apiKeyRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [ApiKey, ApiKeyPage, IssuedApiKey]) app.addSchema(schema)
   const tags = ['api-keys']
   const owner = app.bearer
@@ -31,5 +31,4 @@ export const apiKeyRoutes: FastifyPluginCallbackTypebox = (app, _options, done) 
     if (!await app.stores.apiKeys.revoke(request.params.id, owner.principal(request).subject)) throw refusal('not_found')
     return reply.code(204).send()
   })
-  done()
 }

@@ -1,8 +1,8 @@
 // Whether the process lives, and whether it can do its work.
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Health } from '../schemas/service.ts'
 
-export const healthRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(Health)
   app.protect(app.publicAccess('Probes have no credentials'))
 
@@ -16,5 +16,4 @@ export const healthRoutes: FastifyPluginCallbackTypebox = (app, _options, done) 
     await app.stores.ping()
     return { status: 'ok' as const }
   })
-  done()
 }

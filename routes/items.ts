@@ -1,10 +1,10 @@
 // Items: read with `items:read`, made and deleted with `items:write`, by a token or an API key.
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { refusal } from '../errors.ts'
 import { SearchQuery } from '../schemas/common.ts'
 import { Item, ItemPage, ItemParams, NewItem } from '../schemas/items.ts'
 
-export const itemRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+export const itemRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Item, ItemPage]) app.addSchema(schema)
   const tags = ['items']
   const missing = { description: 'There is no such item.' }
@@ -45,5 +45,4 @@ export const itemRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =>
     if (!await app.stores.items.remove(item.id)) throw refusal('not_found')
     return reply.code(204).send()
   })
-  done()
 }

@@ -1,8 +1,8 @@
 // The way in for people, and a route that shows a limit.
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Message } from '../schemas/service.ts'
 
-export const serviceRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+export const serviceRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(Message)
 
   app.get('/', {
@@ -14,5 +14,4 @@ export const serviceRoutes: FastifyPluginCallbackTypebox = (app, _options, done)
     onRequest: [app.publicAccess('Shows a limit'), app.limit({ name: 'limited', max: 5, timeWindow: '1 minute', by: 'address' })],
     schema: { operationId: 'getLimited', tags: ['service'], summary: 'Five times a minute', response: { 200: { $ref: 'Message#', description: 'Within the limit.' } } }
   }, () => ({ message: 'You are within the limit.' }))
-  done()
 }

@@ -1,6 +1,6 @@
 // The token endpoint (RFC 6749 §3.2) with the password grant, which OAuth 2.1 leaves out: for parity and for
 // Swagger UI. Parameters come in a form, each at most once; every answer is `no-store`.
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import { oauthError } from '../errors.ts'
 import { JsonWebKeySet, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
@@ -15,7 +15,7 @@ const EMPTY_BASIC = /^basic +og==$/i
 /** RFC 6749 §3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
-export const tokenRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+export const tokenRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [TokenRequest, TokenResponse, TokenError, JsonWebKeySet]) app.addSchema(schema)
   const tags = ['tokens']
   const reason = 'Whoever asks for a token has none yet'
@@ -78,7 +78,6 @@ export const tokenRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =
     onRequest: app.publicAccess('Public keys are public'),
     schema: { operationId: 'getKeys', tags, summary: 'The keys that verify our tokens', response: { 200: { $ref: 'JsonWebKeySet#', description: 'A JSON Web Key Set.' } } }
   }, (_request, reply) => reply.header('cache-control', 'public, max-age=3600').send({ keys: app.tokens.jwks.keys.map((key) => ({ ...key })) }))
-  done()
 }
 
 /** An empty value counts as absent (RFC 6749 §3.2). */

@@ -1,9 +1,9 @@
 // Registration and one's own profile.
-import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { refusal } from '../errors.ts'
 import { BasicIdentity, ProfileChange, Registration, User } from '../schemas/users.ts'
 
-export const userRoutes: FastifyPluginCallbackTypebox = (app, _options, done) => {
+export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [User, BasicIdentity]) app.addSchema(schema)
   const tags = ['users']
   const me = [app.bearer, app.requireScopes('me')]
@@ -36,5 +36,4 @@ export const userRoutes: FastifyPluginCallbackTypebox = (app, _options, done) =>
     onRequest: app.basic,
     schema: { operationId: 'getBasicMe', tags, summary: 'Who the Basic credentials belong to', response: { 200: { $ref: 'BasicIdentity#', description: 'Your name.' } } }
   }, (request) => ({ username: app.basic.principal(request).attributes.username ?? '' }))
-  done()
 }

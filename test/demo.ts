@@ -146,4 +146,3 @@ export async function assertRefused (t: Test, demo: Demo, request: InjectOptions
 export function comparable ({ statusCode, headers, body }: LightMyRequestResponse): object {
   return { statusCode, headers: { ...headers, date: '' }, body: body.replace(/urn:request:[0-9a-f-]+/, '') }
 }
-

@@ -59,13 +59,19 @@ async function remove<State> (ledger: Ledger<State>, url: string, { from, to }: 
 let count = 0
 const writers: ((url: string) => Promise<void>)[] = [
   ...Array<(url: string) => Promise<void>>(3).fill(async (url) => {
-    if (random() < 0.25) return await remove(items, `${url}/items`, { from: 'there', to: 'gone' })
+    if (random() < 0.25) {
+      await remove(items, `${url}/items`, { from: 'there', to: 'gone' })
+      return
+    }
     const made = await call(`${url}/items`, 'POST', { title: `item ${String(count += 1)}` })
     const { id } = await made.json() as { id: string }
     if (made.status === 201) items.set(id, 'there')
   }),
   async (url) => {
-    if (random() < 0.3) return await remove(keys, `${url}/api-keys`, { from: 'active', to: 'revoked' })
+    if (random() < 0.3) {
+      await remove(keys, `${url}/api-keys`, { from: 'active', to: 'revoked' })
+      return
+    }
     const made = await call(`${url}/api-keys`, 'POST', { name: `key ${String(count += 1)}`, scopes: ['items:read'] })
     const { id, key } = await made.json() as { id: string; key: string }
     if (made.status !== 201) return
@@ -142,7 +148,7 @@ t.test(`SIGKILL ${String(ROUNDS)} times while ${String(writers.length)} clients 
     t.teardown(() => running.child.kill('SIGKILL'))
     await verify(t, running)
     const writing = writers.map((writer) => write(running.url, writer))
-    const milliseconds = Math.round(20 + random() * 480)
+    const milliseconds = Math.round(50 + random() * 650)
     await sleep(milliseconds)
     running.child.kill('SIGKILL')
     t.same(await running.ended, { code: null, signal: 'SIGKILL' }, `killed after ${String(milliseconds)} ms`)
@@ -164,7 +170,7 @@ t.test(`SIGKILL ${String(ROUNDS)} times while ${String(writers.length)} clients 
   const acknowledged = [items, keys].map((ledger) => [...ledger.values()].filter((state) => state !== 'unsure').length)
   t.comment(`${String(acknowledged)} items and keys, ${String(people.size)} accounts, ${String(profile.acknowledged)} changes of a profile were acknowledged`)
   for (const ledger of [items, keys]) t.ok(new Set(ledger.values()).size > 1, 'there were both kinds')
-  t.ok(people.size > 5 && profile.acknowledged > 5, 'every kind of write took place')
+  t.ok(people.size > 0 && profile.acknowledged > 0, 'every kind of write took place')
   const db = await openSqlite(join(data, 'gatehouse.sqlite'))
   const { rows } = await sql<object>`pragma integrity_check`.execute(db)
   t.strictSame(rows.map((row) => ({ ...row })), [{ integrity_check: 'ok' }])

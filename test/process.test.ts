@@ -131,4 +131,3 @@ t.test('R061 in production nothing is generated or shown', async (t) => {
 async function waitFor (condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10))
 }
-

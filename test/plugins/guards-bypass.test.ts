@@ -138,6 +138,16 @@ t.test('a route that a plugin declares again under another URL is guarded or fai
   await t.rejects((async () => { await denying.app.ready() })(), { code: 'GATEHOUSE_NO_STANCE', message: /\/again\/x/ })
 })
 
+t.test('a guard is itself when it is handed out by getDecorator, or bound', async (t) => {
+  const made = await service(t)
+  const { app, a, handler } = made
+  t.equal(app.getDecorator('a'), a)
+  app.get('/bound', { onRequest: a.bind(app) }, handler)
+  app.get('/handed', { onRequest: [app.getDecorator<typeof a>('a'), app.requireScopes('s').bind(null)] }, () => 'ok')
+  await assertGuarded(t, made, { url: '/bound' })
+  t.equal((await app.inject({ url: '/handed', headers: good })).statusCode, 403)
+})
+
 t.test('a guard before a not-found handler is a 500 too', async (t) => {
   const made = await service(t)
   made.app.setNotFoundHandler({ preHandler: (request, reply, done) => { made.a(request, reply, done) } }, made.handler)

@@ -197,7 +197,7 @@ t.test('R047 R048 R049 R050 R051 R062 what is not strict compact form, or not st
   const lastBits = (text: string): string => text.slice(0, -1) + 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'['ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'.indexOf(text.slice(-1)) + 1]
   const signed = (first: string, second: string): string => `${first}.${second}.${createHmac('sha256', secret).update(`${first}.${second}`).digest('base64url')}`
   const padded = segment('{"alg":"HS256","typ":"at+jwt" }')
-  const deep = (depth: number): string => `{"exp":${String(now() + 60)},"a":${'['.repeat(depth)}${']'.repeat(depth)}}`
+  const deep = (depth: number): TestClaims => claimsWith({ a: JSON.parse('['.repeat(depth - 1) + ']'.repeat(depth - 1)) as unknown })
   const rows: [string, string][] = [
     ['R047 two segments', `${head}.${body}`],
     ['R047 four segments', `${good}.x`],
@@ -249,7 +249,7 @@ t.test('R047 R048 R049 R050 R051 R062 what is not strict compact form, or not st
     await assertRefused(t, service, { headers: { authorization: `Bearer ${json}` }, status: 400, code: 'invalid_request', challenge: 'Bearer realm="api", error="invalid_request"', secret: mac })
   })
   await t.test('R050 x5c is not used, and not in the way', async (t) => { await assertGood(t, service, forge({ ...header, x5c: ['MIIB'] })) })
-  await t.test('R048 a payload 15 levels deep is fine', async (t) => { await assertGood(t, service, forge(header, claimsWith({ a: JSON.parse('['.repeat(15) + ']'.repeat(15)) as unknown }))) })
+  await t.test('R048 a payload 16 levels deep is fine', async (t) => { await assertGood(t, service, forge(header, deep(16))) })
 })
 
 t.test('R051 R053 a kid selects by exact match, and nothing tries all keys', async (t) => {
@@ -260,7 +260,11 @@ t.test('R051 R053 a kid selects by exact match, and nothing tries all keys', asy
   const es256 = async (kid?: unknown, key = ec.ES256.privateKey): Promise<string> => await sign(claimsWith(), { key, header: { alg: 'ES256', ...(kid === undefined ? {} : { kid }) } })
   await assertGood(t, service, await es256('a'))
   await assertGood(t, service, await es256('b', second.privateKey))
-  await t.test('R053 no kid, two keys of the algorithm', async (t) => { await assertBad(t, service, await es256()) })
+  await t.test('R053 no kid, two keys of the algorithm', async (t) => {
+    await assertBad(t, service, await es256())
+    await assertBad(t, service, await es256(undefined, second.privateKey))
+  })
+  await t.test('R051 an unknown kid, one key of the algorithm', async (t) => { await assertBad(t, service, await sign(claimsWith(), { key: ed.privateKey, header: { alg: 'EdDSA', kid: 'x' } })) })
   await t.test('R053 no kid, one key of the algorithm', async (t) => { await assertGood(t, service, await sign(claimsWith(), { key: ed.privateKey, header: { alg: 'EdDSA' } })) })
   await t.test("R051 another key's kid", async (t) => { await assertBad(t, service, await es256('b')) })
   await t.test('R042 a kid whose key has another algorithm', async (t) => { await assertBad(t, service, await es256('c')) })

@@ -80,13 +80,13 @@ t.test('GET /admin and /admin/users are for administrators', async (t) => {
 t.test('R005 R012 R171 what is not there, and what every answer has', async (t) => {
   const demo = await buildDemo(t)
   const headers = await demo.token(await demo.person('alice'))
-  const missing: [string, InjectOptions][] = [
+  const missing: [string, InjectOptions & { url: string }][] = [
     ['an unknown URL', { url: '/nothing' }],
     ['R009 another case', { url: '/ADMIN' }],
     ['R009 two slashes', { url: '//admin' }],
     ['R009 a slash at the end', { url: '/admin/' }],
     ['a method that is not declared', { method: 'PUT', url: '/items' }],
-    ['TRACE', { method: 'TRACE' as 'GET', url: '/items' }],
+    ['TRACE', { method: 'TRACE', url: '/items' }],
     ['R012 X-HTTP-Method-Override', { method: 'PUT', url: '/items', headers: { 'x-http-method-override': 'POST' }, payload: { title: 'x' } }],
     ['R207 the key file', { url: '/.data/token-key.pem' }],
     ['R210 a file of the package', { url: '/docs/static/package.json' }]
@@ -94,24 +94,24 @@ t.test('R005 R012 R171 what is not there, and what every answer has', async (t) 
   for (const [title, request] of missing) {
     await t.test(title, async (t) => {
       const refused = await assertRefused(t, demo, { ...request, headers: { ...headers, ...request.headers } }, { status: 404, code: 'not_found' })
-      t.notOk(refused.body.includes(String(request.url)), 'R011 the path is not sent back')
+      t.notOk(refused.body.includes(request.url), 'R011 the path is not sent back')
     })
   }
   await t.test('R012 a method in a header or in the query is nothing', async (t) => {
     const made = await demo.send({ method: 'POST', url: '/items?_method=DELETE', headers: { ...headers, 'x-http-method-override': 'DELETE' }, payload: { title: 'x' } })
     t.equal(made.statusCode, 201)
   })
-  const all: InjectOptions[] = [{ url: '/' }, { url: '/items' }, { url: '/nothing' }, { url: '/%zz' }, { url: '/items', headers }, { url: '/docs' }, { url: '/openapi.json' }, { url: '/token' }, { method: 'POST', url: '/token' }]
+  const all: (InjectOptions & { url: string })[] = [{ url: '/' }, { url: '/items' }, { url: '/nothing' }, { url: '/%zz' }, { url: '/items', headers }, { url: '/docs' }, { url: '/openapi.json' }, { url: '/token' }, { method: 'POST', url: '/token' }]
   for (const request of all) {
     const { headers: sent } = await demo.send(request)
-    t.match(sent, { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' }, `R170 ${String(request.url)}`)
-    for (const name of ['x-powered-by', 'server', 'access-control-allow-origin', 'strict-transport-security']) t.notOk(name in sent, `${String(request.url)} has no ${name}`)
+    t.match(sent, { 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY' }, `R170 ${request.url}`)
+    for (const name of ['x-powered-by', 'server', 'access-control-allow-origin', 'strict-transport-security']) t.notOk(name in sent, `${request.url} has no ${name}`)
   }
 })
 
 t.test('R160 R162 R164 CORS is for the configured origins', async (t) => {
   const demo = await buildDemo(t, { CORS_ORIGINS: 'https://app.example.com, https://other.example' })
-  const from = (origin: string): Promise<string | undefined> => demo.send({ url: '/items', headers: { origin } }).then(({ headers }) => headers['access-control-allow-origin'] as string | undefined)
+  const from = (origin: string): Promise<string | undefined> => demo.send({ url: '/items', headers: { origin } }).then(({ headers }) => headers['access-control-allow-origin'])
   t.equal(await from('https://app.example.com'), 'https://app.example.com')
   t.equal(await from('https://other.example'), 'https://other.example')
   t.equal(await from('https://app.example.com.evil.example'), undefined)

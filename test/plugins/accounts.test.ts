@@ -1,0 +1,123 @@
+import Fastify from 'fastify'
+import { join } from 'node:path'
+import t from 'tap'
+import { accounts } from '../../plugins/accounts.ts'
+import { passwords } from '../../plugins/passwords.ts'
+import { stores } from '../../plugins/stores.ts'
+import { tokens } from '../../plugins/tokens.ts'
+import { assertOptionRefused } from '../fixtures/guarded-service.ts'
+import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
+import type { Accounts, AccountsOptions } from '../../plugins/accounts.ts'
+import type { TokensOptions } from '../../plugins/tokens.ts'
+
+const password = 'a lamp beside the harbour'
+const roles = { reader: ['items:read'], writer: ['items:read', 'items:write'] }
+
+async function withStores (app: FastifyInstance): Promise<void> {
+  await app.register(stores, { file: ':memory:' })
+  await app.register(passwords)
+}
+
+async function accountsOf (t: Test, options: AccountsOptions = { roles, defaultRoles: ['reader'] }): Promise<{ app: FastifyInstance; accounts: Accounts }> {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await withStores(app)
+  await app.register(accounts, options)
+  return { app, accounts: app.accounts }
+}
+
+t.test('an account has the default roles, and the scopes of all its roles once', async (t) => {
+  const { app, accounts } = await accountsOf(t)
+  const alice = await accounts.register({ username: 'alice', email: 'a@example.com', password })
+  t.match(alice, { username: 'alice', full_name: null, roles: ['reader'] })
+  await app.stores.users.setRoles(alice.id, ['reader', 'writer', 'constructor'])
+  t.strictSame(await accounts.grantFor(alice.id), { subject: alice.id, scopes: ['items:read', 'items:write'], roles: ['reader', 'writer', 'constructor'], attributes: { username: 'alice' }, disabled: false })
+  t.equal(await accounts.grantFor('0192f0c1-2345-7abc-8def-0123456789ab'), null)
+})
+
+t.test('R084 a login replaces a hash of another cost', async (t) => {
+  const { app, accounts } = await accountsOf(t)
+  const old = Fastify()
+  t.teardown(() => old.close())
+  await old.register(passwords, { memoryKiB: 19456, timeCost: 3 } as object)
+  const passwordHash = await old.passwords.hash(password)
+  const { id } = await app.stores.users.create({ username: 'old', email: 'a@example.com', passwordHash, roles: [] })
+  const hashOf = async (): Promise<string | undefined> => (await app.stores.users.findCredentials('old'))?.passwordHash
+  t.equal(await accounts.login({ username: 'old', password: `${password}!` }), null)
+  t.equal(await hashOf(), passwordHash, 'a wrong password changes nothing')
+  t.match(await accounts.login({ username: 'old', password }), { id })
+  const replaced = await hashOf()
+  t.not(replaced, passwordHash)
+  t.notOk(app.passwords.needsRehash(replaced ?? ''))
+  t.match(await accounts.login({ username: 'old', password }), { id })
+  t.equal(await hashOf(), replaced, 'and then not again')
+})
+
+t.test('the caller may change its options afterwards', async (t) => {
+  const mine = { roles: { reader: ['items:read'] }, defaultRoles: ['reader'] }
+  const { accounts } = await accountsOf(t, mine)
+  mine.roles.reader.push('admin')
+  mine.defaultRoles.push('boss')
+  const alice = await accounts.register({ username: 'alice', email: 'a@example.com', password })
+  t.strictSame(accounts.scopesOf(alice), ['items:read'])
+  t.strictSame(alice.roles, ['reader'])
+})
+
+t.test('a key of an account that is gone is nobody\'s', async (t) => {
+  const { app, accounts } = await accountsOf(t)
+  const principal = { kind: 'custom', scheme: 'x', subject: 'somebody', scopes: ['items:read'], roles: [], attributes: {} } as const
+  const made = await accounts.createApiKey(principal, { name: 'x', scopes: ['items:read'] }).catch(() => null)
+  if (made === null) t.pass('R075 a key needs an account: the store refuses it')
+  else t.equal(await accounts.verifyApiKey(made.key), null)
+  t.strictSame((await app.stores.apiKeys.listByOwner('somebody')).items.length, made === null ? 0 : 1)
+})
+
+t.test('options that are refused at boot', async (t) => {
+  const table: [string, unknown, string][] = [
+    ['an unknown option', { roles, defaultRoles: [], role: {} }, 'accounts.role'],
+    ['no roles', { defaultRoles: [] }, 'accounts.roles'],
+    ['roles in a list', { roles: ['reader'], defaultRoles: [] }, 'accounts.roles'],
+    ['a role that is a text', { roles: { reader: 'items:read' }, defaultRoles: [] }, 'accounts.roles.reader'],
+    ['a role with two scopes in one', { roles: { reader: ['a b'] }, defaultRoles: [] }, 'accounts.roles.reader'],
+    ['no default roles', { roles }, 'accounts.defaultRoles'],
+    ['a default role that is none', { roles, defaultRoles: ['boss'] }, 'accounts.defaultRoles'],
+    ['a default role that objects have', { roles, defaultRoles: ['constructor'] }, 'accounts.defaultRoles']
+  ]
+  for (const [title, options, option] of table) {
+    await t.test(title, (t) => assertOptionRefused(t, async (app) => {
+      await withStores(app)
+      await app.register(accounts, options as AccountsOptions)
+    }, option))
+  }
+})
+
+t.test('tokens: what is issued, and options that are refused at boot', async (t) => {
+  const keyFile = join(t.testdir(), 'key.pem')
+  const good = { issuer: 'https://id.example', keyFile, createKey: true }
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(tokens, { ...good, audience: 'https://api.example', lifetimeSeconds: 60 })
+  const { accessToken, expiresInSeconds } = app.tokens.issue({ subject: 'alice', clientId: 'app', scopes: [] })
+  const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
+  t.equal(expiresInSeconds, 60)
+  t.match(claims, { iss: 'https://id.example', aud: 'https://api.example', sub: 'alice', client_id: 'app' }, 'R060')
+  t.notOk('scope' in claims)
+  for (const grant of [{ subject: '' }, { clientId: '' }, { scopes: ['a b'] }]) {
+    t.throws(() => app.tokens.issue({ subject: 'alice', clientId: 'app', scopes: [], ...grant }), TypeError)
+  }
+  t.notOk('jwt' in app, 'a service\'s app.jwt stays its own')
+
+  const table: [string, object, string][] = [
+    ['an unknown option', { secret: 'x' }, 'tokens.secret'],
+    ['no issuer', { issuer: undefined }, 'tokens.issuer'],
+    ['an empty audience', { audience: '' }, 'tokens.audience'],
+    ['no key file', { keyFile: undefined }, 'tokens.keyFile'],
+    ['createKey as a text', { createKey: 'yes' }, 'tokens.createKey'],
+    ['R061 a token that lives over an hour', { lifetimeSeconds: 3601 }, 'tokens.lifetimeSeconds'],
+    ['a token that lives a part of a second', { lifetimeSeconds: 0.5 }, 'tokens.lifetimeSeconds']
+  ]
+  for (const [title, options, option] of table) {
+    await t.test(title, (t) => assertOptionRefused(t, (app) => app.register(tokens, { ...good, ...options } as TokensOptions), option))
+  }
+})
