@@ -70,7 +70,8 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   if (configuration.docs === 'public') await app.register(openapi, { info })
   else await app.register(openapi, configuration.docs === 'none' ? { info, docs: false, json: false, yaml: false } : { info, access: [app.basic, app.requireScopes('admin')] })
 
-  for (const routes of [serviceRoutes, healthRoutes, tokenRoutes, userRoutes, apiKeyRoutes, itemRoutes, adminRoutes]) await app.register(routes)
+  await app.register(tokenRoutes, { passwordGrant: true })
+  for (const routes of [serviceRoutes, healthRoutes, userRoutes, apiKeyRoutes, itemRoutes, adminRoutes]) await app.register(routes)
   return app
 }
 

@@ -1,5 +1,6 @@
 // What OpenAPI says of a route's security, derived from the plan that is enforced: the requirement, the
 // refusals as they are really sent, and what OpenAPI has no word for as extensions.
+import { operationNotes } from './operation-notes.ts'
 import type { Limit } from './node.ts'
 import type { RefusalFormat } from './answer.ts'
 import type { RouteRecord } from './registry.ts'
@@ -20,6 +21,8 @@ export interface OperationSecurity {
   responses: Record<string, DeclaredResponse>
   /** What every answer of a handler carries; absent where that is nothing. */
   headers?: Record<string, object>
+  /** Markdown for people, who do not see extensions; empty where the route declares nothing. */
+  notes: string
   extensions: Record<string, unknown>
   securitySchemes: Record<string, SecuritySchemeObject>
 }
@@ -58,6 +61,7 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
     ...(plan.requirement === undefined ? {} : { security: plan.requirement }),
     responses,
     ...(limits.length > 0 ? { headers: limitFields } : {}),
+    notes: operationNotes(plan, limits),
     extensions: {
       ...extension('x-required-scopes', plan.scopes),
       ...extension('x-required-any-scope', plan.anyScopes),

@@ -49,11 +49,18 @@ export function transformRoute ({ schema, url, route, openapiObject }: Transform
     url,
     schema: {
       ...written,
+      ...describedBy(written.description, derived.notes),
       ...derived.extensions,
       ...(derived.security === undefined ? {} : { security: derived.security }),
       response: mergeResponses(answersOf(written), derived)
     }
   }
+}
+
+/** What the author wrote, and below it what the guards add. */
+function describedBy (written: unknown, notes: string): { description?: string } {
+  if (notes === '') return {}
+  return { description: typeof written === 'string' && written !== '' ? `${written}\n\n${notes}` : notes }
 }
 
 type Response = Partial<DeclaredResponse>

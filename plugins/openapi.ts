@@ -6,6 +6,7 @@ import { fault } from '../errors.ts'
 import { nodeOf } from '../guards/guard.ts'
 import { isRecord } from '../guards/scheme-options.ts'
 import { useGuards } from './guards.ts'
+import { registerPages } from './openapi-pages.ts'
 import { createDocumentTransform } from './openapi-problems.ts'
 import type { FastifyInstance } from 'fastify'
 import type { AuthorizationGuard, Guard } from '../guards/guard.ts'
@@ -31,9 +32,6 @@ export interface OpenapiOptions {
 }
 
 const known: readonly (keyof OpenapiOptions)[] = ['info', 'servers', 'docs', 'json', 'yaml', 'access', 'guards']
-
-/** Swagger UI styles its elements inline; scripts come from this origin alone. */
-const DOCS_CSP = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 
 interface OpenapiSettings {
   info: OpenapiOptions['info']
@@ -74,7 +72,7 @@ function pathFrom (name: string, value: unknown, standard: string): string | nul
 
 async function openapiPlugin (app: FastifyInstance, options: OpenapiOptions): Promise<void> {
   const settings = resolve(options)
-  useGuards(app, options.guards)
+  const registry = useGuards(app, options.guards)
   const { default: swagger } = await import('@fastify/swagger')
   await app.register(swagger, {
     openapi: { openapi: '3.1.0', info: settings.info, ...(settings.servers.length > 0 ? { servers: settings.servers } : {}) },
@@ -84,7 +82,7 @@ async function openapiPlugin (app: FastifyInstance, options: OpenapiOptions): Pr
   await app.register(async (pages) => {
     pages.protect(...(settings.access ?? [pages.publicAccess('The documentation of the API')]))
     documentRoutes(pages, settings)
-    if (settings.docs !== null) await registerPages(pages, settings.docs)
+    if (settings.docs !== null) await registerPages(pages, { path: settings.docs, title: settings.info.title, servers: settings.servers }, registry)
   })
 }
 
@@ -92,15 +90,6 @@ function documentRoutes (pages: FastifyInstance, { json, yaml }: OpenapiSettings
   const schema = { hide: true }
   if (json !== null) pages.get(json, { schema }, (_request, reply) => reply.type('application/json; charset=utf-8').send(JSON.stringify(pages.swagger())))
   if (yaml !== null) pages.get(yaml, { schema }, (_request, reply) => reply.type('application/yaml; charset=utf-8').send(pages.swagger({ yaml: true })))
-}
-
-async function registerPages (pages: FastifyInstance, docs: string): Promise<void> {
-  const { default: swaggerUi } = await import('@fastify/swagger-ui')
-  await pages.register(swaggerUi, {
-    routePrefix: docs,
-    staticCSP: DOCS_CSP,
-    uiConfig: { persistAuthorization: false, displayRequestDuration: true, tryItOutEnabled: true }
-  })
 }
 
 /** Publishes the document at `/openapi.json` and `/openapi.yaml`, and Swagger UI at `/docs`. @see {@link OpenapiOptions} */

@@ -15,7 +15,16 @@ const EMPTY_BASIC = /^basic +og==$/i
 /** RFC 6749 §3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
-export const tokenRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export interface TokenRoutesOptions {
+  /**
+   * Whether a name and a password are a grant (RFC 6749 §4.3), which RFC 9700 §2.4 says must not be used.
+   * @defaultValue false
+   */
+  passwordGrant?: boolean
+}
+
+export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async (app, { passwordGrant = false }) => {
+  if (passwordGrant) app.log.warn('the password grant is on, which RFC 9700 §2.4 advises against')
   for (const schema of [TokenRequest, TokenResponse, TokenError, JsonWebKeySet]) app.addSchema(schema)
   const tags = ['tokens']
   const reason = 'Whoever asks for a token has none yet'
@@ -57,7 +66,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { grant_type: grantType, username, password, scope } = request.body
     assertPublicClient(request.raw.rawHeaders, request.body)
-    if (grantType !== 'password') throw oauthError('unsupported_grant_type')
+    if (grantType !== 'password' || !passwordGrant) throw oauthError('unsupported_grant_type')
     if (username === undefined || password === undefined) throw oauthError('invalid_request')
     const asked = scope === undefined ? null : [...new Set(scope.split(' '))]
     if (asked?.every((name) => SCOPE.test(name)) === false) throw oauthError('invalid_scope')

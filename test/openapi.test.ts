@@ -12,6 +12,7 @@ interface Answer { description: string; headers?: Record<string, object>; conten
 interface Parameter { name: string; in: 'path' | 'query'; example?: unknown; required?: boolean; schema: { examples?: unknown[] } }
 interface Operation {
   operationId?: string
+  deprecated?: boolean
   security?: Record<string, string[]>[]
   parameters?: Parameter[]
   requestBody?: { content: Record<string, { schema: { properties: Record<string, { examples?: unknown[] }>; required?: string[] } }> }
@@ -155,6 +156,7 @@ t.test('R010 R208 the routes are those of the design, nothing missing and nothin
       t.strictSame(needed.filter((status) => !statuses.includes(status)), [], 'R208')
     })
   }
+  t.equal(document.paths['/token']?.['post']?.deprecated, true, 'R137')
   t.equal(operationsOf(document).length, rows.filter(([, url]) => !/^\/(docs|openapi)/.test(url)).length, 'nothing more is documented')
 })
 

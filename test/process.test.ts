@@ -13,6 +13,7 @@ const json = { 'content-type': 'application/json' }
 const password = 'a lamp beside the harbour'
 const directory = t.testdir({ build: {}, data: {}, 'a-file': '', damaged: { 'gatehouse.sqlite': 'this is text and not a database, at some length'.repeat(99) } })
 let server = ''
+t.setTimeout(300_000)
 t.before(async () => { server = await buildServer(join(directory, 'build')) })
 
 function register (url: string, username: string): Promise<Response> {

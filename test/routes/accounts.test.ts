@@ -1,6 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import Fastify from 'fastify'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import t from 'tap'
+import { accounts } from '../../plugins/accounts.ts'
+import { passwords } from '../../plugins/passwords.ts'
+import { rateLimit } from '../../plugins/rate-limit.ts'
+import { stores } from '../../plugins/stores.ts'
+import { tokens } from '../../plugins/tokens.ts'
+import { tokenRoutes } from '../../routes/token.ts'
 import { anAddress, assertNoSecret, assertProblem, assertRefused, basicOf, buildDemo, comparable, form, issuer, password } from '../demo.ts'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
@@ -311,6 +318,23 @@ t.test('R137 twenty failed attempts a minute from an address, and not one that s
     t.match(refused.headers, { 'retry-after': /^[1-9]\d*$/, 'ratelimit-policy': '"token";q=600;w=60, "token-failures";q=20;w=60' })
   })
   t.equal(spent, 0, 'R086 before any hash')
+})
+
+t.test('R137 the password grant is off unless it is turned on, which is logged', async (t) => {
+  const demo = await buildDemo(t)
+  t.ok(demo.log.some((line) => line.includes('"level":40') && line.includes('the password grant is on')))
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(rateLimit)
+  await app.register(stores, { file: ':memory:' })
+  await app.register(passwords)
+  await app.register(tokens, { issuer, keyFile: `${t.testdirName}/token-key.pem` })
+  await app.register(accounts, { roles: { editor: ['me'] }, defaultRoles: ['editor'] })
+  await app.register(tokenRoutes)
+  await app.accounts.register({ username: 'alice', email: 'alice@example.com', password })
+  const answer = await app.inject({ method: 'POST', url: '/token', ...form({ grant_type: 'password', username: 'alice', password }) })
+  t.equal(answer.statusCode, 400)
+  t.match(answer.json(), { error: 'unsupported_grant_type' })
 })
 
 t.test('R020 GET /basic/me', async (t) => {

@@ -1,0 +1,36 @@
+// What a reader of an operation should know of its guards: the plan that is enforced, as Markdown.
+import { describe } from './node.ts'
+import type { Limit } from './node.ts'
+import type { Plan } from './plan.ts'
+
+/** The guards, rights and limits of an operation as a Markdown list; empty where the route declares none. */
+export function operationNotes (plan: Plan, limits: readonly Limit[]): string {
+  const guards = plan.guards.flatMap(({ node }) => (node.type === 'limit' || node.type === 'public' ? [] : [describe(node)]))
+  return [
+    ...(plan.reason === null ? [] : [`- **Public:** ${plan.reason}`]),
+    ...line('Guards', guards.map(code)),
+    ...(plan.access === 'optional' ? ['- **Credentials:** optional'] : []),
+    ...line('Scopes', [...plan.scopes.map(code), ...plan.anyScopes.map(oneOf)]),
+    ...line('Roles', [...plan.roles.map(code), ...plan.anyRoles.map(oneOf)]),
+    ...line('Policies', plan.policies.map(code)),
+    ...line('Limits', limits.map(limitText))
+  ].join('\n')
+}
+
+function line (title: string, values: readonly string[]): string[] {
+  return values.length === 0 ? [] : [`- **${title}:** ${values.join(', ')}`]
+}
+
+function oneOf (names: readonly string[]): string {
+  return `one of ${names.map(code).join(' or ')}`
+}
+
+function limitText ({ name, by, max, windowSeconds }: Limit): string {
+  const per = by === 'custom' ? "a key of the service's own" : by
+  return `${code(name)} ${String(max)} in ${windowSeconds === 1 ? '1 second' : `${String(windowSeconds)} seconds`} per ${per}`
+}
+
+/** A code span; one that holds a backtick, as a scope may, is fenced by two (CommonMark §6.1). */
+function code (text: string): string {
+  return text.includes('`') ? `\`\` ${text} \`\`` : `\`${text}\``
+}
