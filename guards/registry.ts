@@ -158,9 +158,20 @@ export class Registry {
     this.schemes.set(scheme.name, scheme)
   }
 
-  guardedRoutes (): GuardedRoute[] {
-    return this.routes
-      .flatMap((record) => record.methods.map((method) => this.#line(method, record)))
+  /** `hasRoute` tells whether the router has the twin with a trailing slash, which no hook is told of. */
+  guardedRoutes (hasRoute: (route: { method: string; url: string }) => boolean): GuardedRoute[] {
+    const lines = new Map<string, GuardedRoute>()
+    const told = new Set(this.routes.flatMap(({ methods, url }) => methods.map((method) => `${method} ${url}`)))
+    for (const record of this.routes) {
+      for (const method of record.methods) {
+        const twin = `${record.url}/`
+        lines.set(`${method} ${record.url}`, this.#line(method, record))
+        if (record.twice && !told.has(`${method} ${twin}`) && hasRoute({ method, url: twin })) {
+          lines.set(`${method} ${twin}`, this.#line(method, { ...record, url: twin }))
+        }
+      }
+    }
+    return [...lines.values()]
       .sort((a, b) => (a.url === b.url ? compare(a.method, b.method) : compare(a.url, b.url)))
   }
 

@@ -105,7 +105,7 @@ function decorate (app: FastifyInstance, registry: Registry): void {
   app.decorate('allOf', allOf)
   app.decorate('optional', optional)
   app.decorate('publicAccess', publicAccess)
-  app.decorate('guardedRoutes', () => registry.guardedRoutes())
+  app.decorate('guardedRoutes', () => registry.guardedRoutes((route) => app.hasRoute(route)))
   app.decorate('defineScheme', function <P extends Principal> (this: FastifyInstance, scheme: Scheme<P>): Guard<P> {
     return defineScheme(this, registry, scheme)
   })

@@ -33,7 +33,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/basic/me', {
-    onRequest: app.basic,
+    onRequest: [app.limit({ name: 'basic-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' }), app.basic],
     schema: { operationId: 'getBasicMe', tags, summary: 'Who the Basic credentials belong to', response: { 200: { $ref: 'BasicIdentity#', description: 'Your name.' } } }
   }, (request) => ({ username: app.basic.principal(request).attributes.username ?? '' }))
 }
