@@ -67,11 +67,13 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   await registerSchemes(app, publicUrl)
   await app.register(scopes)
 
+  const basicLimit = app.limit({ name: 'basic-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' })
   if (configuration.docs === 'public') await app.register(openapi, { info })
-  else await app.register(openapi, configuration.docs === 'none' ? { info, docs: false, json: false, yaml: false } : { info, access: [app.basic, app.requireScopes('admin')] })
+  else await app.register(openapi, configuration.docs === 'none' ? { info, docs: false, json: false, yaml: false } : { info, access: [basicLimit, app.basic, app.requireScopes('admin')] })
 
   await app.register(tokenRoutes, { passwordGrant: true })
-  for (const routes of [serviceRoutes, healthRoutes, userRoutes, apiKeyRoutes, itemRoutes, adminRoutes]) await app.register(routes)
+  await app.register(userRoutes, { basicLimit })
+  for (const routes of [serviceRoutes, healthRoutes, apiKeyRoutes, itemRoutes, adminRoutes]) await app.register(routes)
   return app
 }
 
@@ -84,7 +86,7 @@ async function registerSchemes (app: FastifyInstance, issuer: string): Promise<v
     }
   })
   await app.register(bearerAuth, {
-    description: 'An access token from `POST /token`.',
+    description: 'An access token from `POST /token`, for your name and password. Leave `client_id` and `client_secret` empty.',
     jwks: { keys: [...app.tokens.jwks.keys] },
     issuer,
     audience: issuer,

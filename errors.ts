@@ -31,6 +31,7 @@ export const refusals = {
   unavailable: { status: 503, title: 'Temporarily unavailable' }
 } as const satisfies Record<string, { status: number; title: string; type?: string }>
 
+/** The `code` of an answer to a client: a key of {@link refusals}. */
 export type RefusalCode = keyof typeof refusals
 
 /** Errors of the token endpoint (RFC 6749 §5.2), which has a body of its own. */
@@ -43,6 +44,7 @@ export const oauthErrors = {
   invalid_scope: { status: 400, description: 'The scope is invalid or exceeds what may be granted' }
 } as const satisfies Record<string, { status: number; description: string }>
 
+/** The `error` of an answer of the token endpoint: a key of {@link oauthErrors}. */
 export type OauthErrorCode = keyof typeof oauthErrors
 
 /** Reasons not to start, or a fault of the service's own code found while it runs. */
@@ -74,6 +76,7 @@ export const faults = {
   GATEHOUSE_NO_PRINCIPAL: 'no principal was authenticated by the guards of this route'
 } as const satisfies Record<string, string>
 
+/** The `code` of a refusal to start, or of a fault of the service: a key of {@link faults}. */
 export type FaultCode = keyof typeof faults
 
 /** What an answer may carry beside its code. */
@@ -92,14 +95,21 @@ export interface RefusalContext {
   cause?: unknown
 }
 
+/** One thing that a validation found wrong: where, and which rule; never what was sent. */
 export interface ProblemError {
+  /** Where in the body (RFC 6901); absent for what is not in it. */
   pointer?: string
+  /** Which query or path parameter, or header. */
   parameter?: string
+  /** Which part of the request. */
   in: 'body' | 'query' | 'path' | 'header'
+  /** The rule, as a sentence about the value. */
   detail: string
 }
 
+/** The error that {@link refusal} makes: thrown, it becomes the answer of its code. */
 export type Refusal = FastifyError & RefusalContext & { code: RefusalCode; statusCode: number }
+/** The error that {@link fault} makes: it stops a boot, or answers 500. */
 export type Fault = FastifyError & { code: FaultCode }
 
 type ErrorConstructor = ReturnType<typeof createError>
@@ -124,6 +134,7 @@ export function isRefusal (error: unknown): error is Refusal {
   return isMadeBy(refusalErrors, error)
 }
 
+/** The error that {@link oauthError} makes. */
 export type OauthError = FastifyError & { code: OauthErrorCode; statusCode: number }
 
 const oauthErrorConstructors = new Map<string, ErrorConstructor>()
@@ -150,12 +161,19 @@ export function fault (code: FaultCode, detail: string): Fault {
 
 /** A problem as it is sent (RFC 9457): nothing in it comes from the error's message or cause. */
 export interface Problem {
+  /** A URI for the sort of problem; absent means `about:blank`. */
   type?: string
+  /** The sentence of the table; the same for every problem of its code. */
   title: string
+  /** The HTTP status of the answer. */
   status: number
+  /** A {@link RefusalCode}, for programs. */
   code: string
+  /** One sentence on this very problem. */
   detail?: string
+  /** `urn:request:` and the id that the log has. */
   instance?: string
+  /** With `validation`: what is wrong, and where. */
   errors?: readonly ProblemError[]
   [member: string]: unknown
 }

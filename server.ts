@@ -54,7 +54,7 @@ function greet (url: string, administrator: { username: string; password: string
   const account = JSON.stringify({ username, email: 'alice@example.com', password })
   const lines = [
     `Docs: ${url}/docs`,
-    administrator === null ? 'An administrator exists already.' : `First administrator: ${administrator.username} / ${administrator.password}  (shown once)`,
+    ...(administrator === null ? [] : [`First administrator: ${administrator.username} / ${administrator.password}  (shown once)`]),
     'Try:',
     `curl -s ${url}/register -H 'content-type: application/json' -d '${account}'`,
     `TOKEN=$(curl -s ${url}/token -d 'grant_type=password&username=${username}&password=${password}' | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')`,

@@ -8,6 +8,7 @@ import type { Algorithm } from './jwt-algorithms.ts'
 export interface VerificationKey {
   /** A secret or a public key; never a private one. */
   readonly key: KeyObject
+  /** The one algorithm that it verifies. */
   readonly algorithm: Algorithm
 }
 

@@ -14,6 +14,7 @@ export interface UnverifiedJwt {
   readonly typ: string | undefined
 }
 
+/** The claims of a token: a JSON object without duplicate names, frozen. */
 export type Claims = Readonly<Record<string, unknown>>
 
 const SEGMENTS = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/

@@ -5,6 +5,7 @@ import type { HashQueueLimits } from './hash-queue.ts'
 import { COST_LIMITS, isBounded } from './phc.ts'
 import type { HashCost } from './phc.ts'
 
+/** What passwords are hashed with, and what is asked of new ones. */
 export interface PasswordOptions {
   /**
    * Memory of a hash, in KiB (argon2 `m`), at most 1 GiB.

@@ -12,6 +12,7 @@ import type { HashCost } from './phc.ts'
 /** Tells of every hash that is computed: a {@link HashCost}, nothing of whose it is. */
 export const PASSWORD_HASH_CHANNEL = 'gatehouse:passwords:hash'
 
+/** What `app.passwords` does. */
 export interface Passwords {
   /**
    * The PHC string to store. Throws `validation` for what can never be a password (over `maxLength`, not Unicode),

@@ -22,31 +22,45 @@ const placeholders = [
   '09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7'
 ]
 
-const foreignKeyMarks = ['-----begin', '---- begin', 'ssh-rsa', 'ssh-dss', 'ssh-ed25519', 'ssh-ed448', 'ecdsa-sha2-', 'putty-user-key-file', '"kty"']
+// The last ones begin the body of an OpenSSH key: a length and `ssh-` or `ecdsa`, in base64.
+const foreignKeyMarks = [
+  '-----begin', '---- begin', 'ssh-rsa', 'ssh-dss', 'ssh-ed25519', 'ssh-ed448', 'ecdsa-sha2-', 'putty-user-key-file', '"kty"',
+  'aaaab3nzac1', 'aaaac3nzac1', 'aaaae2vjzhnh', 'aaaagnnrlxnzac1', 'aaaainnrlwvjzhnh'
+]
+// No JSON of a key is shorter, and random bytes do end with `{}` now and then.
+const MINIMUM_JSON_LENGTH = 32
+// Base64 of the base64 of a DER.
+const MAXIMUM_DECODINGS = 2
 
 /** Why `secret` may not key an HMAC, or `null` when nothing speaks against it. Never tells the secret. */
 export function weaknessOf (secret: Uint8Array, minimumBytes: number): string | null {
   const bytes = Buffer.from(secret)
   if (bytes.length < minimumBytes) return `is shorter than ${String(minimumBytes)} bytes`
-  if (isForeignKey(bytes)) return 'is the text of a public or private key, not a secret'
+  if (isForeignKey(bytes, MAXIMUM_DECODINGS)) return 'is the text of a public or private key, not a secret'
   if (new Set(bytes).size < MINIMUM_DISTINCT_BYTES) return `has fewer than ${String(MINIMUM_DISTINCT_BYTES)} distinct bytes`
   if (isRepetition(bytes)) return 'is a repetition of a shorter string'
+  if ([bytes, ...decodingsOf(textOf(bytes))].some(isSequence)) return 'is a sequence, such as 0 to 31 or an alphabet'
   const plain = bytes.toString('latin1').toLowerCase().replace(/[^a-z0-9]/g, '')
   if (placeholders.some((placeholder) => plain.includes(placeholder))) return 'contains a known placeholder'
   return null
 }
 
-function isForeignKey (bytes: Buffer): boolean {
-  // NULs are dropped so that UTF-16 text is read as well.
-  const text = bytes.toString('latin1').replaceAll('\0', '')
+/** Environment variables hold one line, so keys come in base64 or hex as well: those are read `decodings` times. */
+function isForeignKey (bytes: Buffer, decodings: number): boolean {
+  const text = textOf(bytes)
   const folded = text.toLowerCase()
-  if (foreignKeyMarks.some((mark) => folded.includes(mark)) || isJson(text)) return true
-  return [bytes, decoded(text, 'base64'), decoded(text, 'hex')].some((der) => der !== null && isDerKey(der))
+  if (foreignKeyMarks.some((mark) => folded.includes(mark)) || isJson(text) || isDerKey(bytes)) return true
+  return decodings > 0 && decodingsOf(text).some((decoded) => isForeignKey(decoded, decodings - 1))
+}
+
+/** Without NULs, so that UTF-16 is read as well. */
+function textOf (bytes: Buffer): string {
+  return bytes.toString('latin1').replaceAll('\0', '')
 }
 
 function isJson (text: string): boolean {
   const start = text.search(/[[{]/)
-  if (start === -1) return false
+  if (start === -1 || text.length - start < MINIMUM_JSON_LENGTH) return false
   try {
     const value: unknown = JSON.parse(text.slice(start))
     return typeof value === 'object'
@@ -55,11 +69,13 @@ function isJson (text: string): boolean {
   }
 }
 
-/** The bytes behind the body of a PEM whose armour was cut off, or behind a hex dump. */
-function decoded (text: string, encoding: 'base64' | 'hex'): Buffer | null {
+/** The bytes behind base64, base64url (the body of a PEM, too) and hex. */
+function decodingsOf (text: string): Buffer[] {
   const compact = text.replace(/\s/g, '')
-  const alphabet = encoding === 'hex' ? /^[0-9a-f]+$/i : /^[A-Za-z0-9+/_-]+={0,2}$/
-  return alphabet.test(compact) ? Buffer.from(compact, encoding) : null
+  return [
+    ...(/^[A-Za-z0-9+/_-]+={0,2}$/.test(compact) ? [Buffer.from(compact, 'base64')] : []),
+    ...(/^[0-9a-f]+$/i.test(compact) ? [Buffer.from(compact, 'hex')] : [])
+  ]
 }
 
 const derReaders: readonly ((der: Buffer) => unknown)[] = [
@@ -90,4 +106,14 @@ function isRepetition (bytes: Buffer): boolean {
     if (bytes.subarray(period).equals(bytes.subarray(0, bytes.length - period))) return true
   }
   return false
+}
+
+/** Whether most bytes differ from the one before by the same step: a sequence, even one that begins anew. */
+function isSequence (bytes: Buffer): boolean {
+  const counts = new Map<number, number>()
+  for (let at = 1; at < bytes.length; at += 1) {
+    const step = (Number(bytes[at]) - Number(bytes[at - 1])) & 0xff
+    counts.set(step, (counts.get(step) ?? 0) + 1)
+  }
+  return Math.max(0, ...counts.values()) > bytes.length / 2
 }

@@ -8,11 +8,14 @@ import type { ChallengeContext, Scheme } from './scheme.ts'
 import type { GuardState } from './state.ts'
 import { describe } from './node.ts'
 import { decide } from './decision.ts'
+import type { Branch } from './decision.ts'
+import type { Authorization } from './node.ts'
 
 /** How refusals are written; body and OpenAPI change together. */
 export interface RefusalFormat {
   /** JSON Schema of the body, for OpenAPI. */
   readonly schema: object
+  /** The media type of the body. */
   readonly contentType: string
   /** The body: an object is sent as JSON, a string as it is. */
   write (problem: Problem, request: FastifyRequest): object | string
@@ -52,7 +55,7 @@ function challengesOf (chosen: Refusal, plan: Plan, outcomes: GuardState['outcom
   plan.questions.forEach((question, slot) => {
     if (question.type !== 'scheme') return
     const outcome = outcomes[slot]
-    const error = errorFor(chosen, outcome)
+    const error = chosen.statusCode === 403 && !lacks(slot, plan, outcomes) ? 'none' : errorFor(chosen, outcome)
     if (error === 'none') return
     const challenge = challengeOf(question.scheme, error === null ? { request, scopes } : { request, scopes, error })
     if (challenge !== null) challenges.add(challenge)
@@ -62,6 +65,11 @@ function challengesOf (chosen: Refusal, plan: Plan, outcomes: GuardState['outcom
     for (const { name } of plan.schemes) challenges.add(formatChallenge(name, { realm: 'api' }))
   }
   return [...challenges]
+}
+
+/** Whether the principal in `slot` was judged and found lacking. */
+function lacks (slot: number, plan: Plan, outcomes: GuardState['outcomes']): boolean {
+  return plan.questions.some((question, at) => question.type === 'authorization' && question.judged === slot && outcomes[at] instanceof Error)
 }
 
 /** What the scheme asks for; a scheme that fails at it must not turn the refusal into an error of the service. */
@@ -85,20 +93,33 @@ function errorFor (chosen: Refusal, outcome: GuardState['outcomes'][number]): Re
 }
 
 /** For development: which clause of which level failed, and what was presented, without its value. */
-export function explain ({ plan, outcomes }: GuardState, request: FastifyRequest): object {
+export function explain (state: GuardState, request: FastifyRequest): object {
+  const { plan, outcomes } = state
   return {
     clauses: plan.guards.flatMap(({ node, level }) => {
-      const decision = plan.decisions.get(node)
-      return decision === undefined ? [] : [{ level, guard: describe(node), outcome: wordFor(decide(decision, outcomes)) }]
+      const outcome = node.type === 'authorization' ? judgementWord(state, node.authorization) : branchWord(state, plan.branches.get(node))
+      return outcome === null ? [] : [{ level, guard: describe(node), outcome }]
     }),
     presented: plan.schemes.filter(({ carrier }) => isPresented(carrier, request)).map(({ name, carrier }) => ({ scheme: name, in: carrier.in, name: carrier.name })),
     reasons: outcomes.flatMap((outcome) => (outcome instanceof Error && outcome.reason !== undefined ? [outcome.reason] : []))
   }
 }
 
-function wordFor (verdict: ReturnType<typeof decide>): string {
+function judgementWord ({ plan, outcomes }: GuardState, authorization: Authorization): string {
+  const judged = outcomes.filter((_outcome, slot) => {
+    const question = plan.questions[slot]
+    return question?.type === 'authorization' && question.authorization === authorization
+  })
+  if (judged.includes(true)) return 'accepted'
+  return judged.some((outcome) => outcome instanceof Error) ? 'refused' : 'not asked'
+}
+
+function branchWord ({ outcomes }: GuardState, branch: Branch | undefined): string | null {
+  if (branch === undefined) return null
+  const verdict = decide(branch.alternatives, outcomes)
   if (typeof verdict === 'number') return 'not asked'
-  return typeof verdict === 'symbol' ? verdict.description ?? '' : 'accepted'
+  if (verdict !== null) return verdict.slots.length > 0 ? 'accepted' : 'stranger'
+  return [...branch.slots, ...branch.judgements].some((slot) => outcomes[slot] instanceof Error) ? 'refused' : 'absent'
 }
 
 function isPresented (carrier: Scheme['carrier'], request: FastifyRequest): boolean {

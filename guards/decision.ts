@@ -1,30 +1,26 @@
-// What a compiled tree decides, given the answers that are known. Pure: the same answers, the same verdict.
-//
-// anyOf: someone accepted > refused credentials > a stranger let in > nothing presented. A refused member is
-// stronger than a stranger: credentials that were presented and are bad never fall through to anonymous.
+// What the alternatives of a route decide, given the answers that are known. Pure: the same answers, the same verdict.
+// They are the alternatives that OpenAPI publishes, in order of writing; the first that holds lets the request in.
 import type { Refusal } from '../errors.ts'
-import type { Authorization } from './node.ts'
 import type { Principal } from './principal.ts'
-import type { Scheme } from './scheme.ts'
 
-/** A tree whose leaves know in which slot their answer stands. */
-export type Decision = SchemeDecision | AuthorizationDecision | AnyOfDecision | AllOfDecision | OptionalDecision
-export interface SchemeDecision { readonly type: 'scheme'; readonly scheme: Scheme; readonly slot: number }
-export interface AnyOfDecision { readonly type: 'anyOf'; readonly members: readonly Decision[] }
-export interface OptionalDecision { readonly type: 'optional'; readonly member: Decision }
-export interface AllOfDecision {
-  readonly type: 'allOf'
-  readonly members: readonly Decision[]
+/** One way to be let in: every step was taken, nothing of the branches was refused. */
+export interface CompiledAlternative {
+  /** The slots of its schemes; the first one's principal is that of the request. None: a stranger is let in. */
+  readonly slots: readonly number[]
+  /** The slots of its schemes and of its judgements, in the order in which they are asked. */
+  readonly steps: readonly number[]
   /**
-   * Whether the group is asked to its end although a member is absent: inside a composition refused
-   * credentials outweigh absent ones, a route's own list stops at the first member that does not accept.
+   * What a stranger may leave out but not get wrong: credentials that were presented and are bad never fall
+   * through to anonymous.
    */
-  readonly thorough: boolean
+  readonly unrefused: readonly Branch[]
 }
-export interface AuthorizationDecision {
-  readonly type: 'authorization'
-  readonly authorization: Authorization
-  readonly slot: number
+
+/** A part of a route's tree on its own. */
+export interface Branch {
+  readonly slots: readonly number[]
+  readonly judgements: readonly number[]
+  readonly alternatives: readonly CompiledAlternative[]
 }
 
 /**
@@ -33,66 +29,42 @@ export interface AuthorizationDecision {
  */
 export type Outcome = Principal | Refusal | true | null | undefined
 
-/** Accepted without a principal: an optional guard let a stranger in. */
-export const STRANGER = Symbol('stranger')
-/** Nothing of the kind was presented. */
-export const ABSENT = Symbol('absent')
-/** Something was presented and is not good enough. */
-export const REFUSED = Symbol('refused')
+/** The alternative that holds; the slot that must be asked before it can be decided; or `null`: none holds. */
+export type Verdict = CompiledAlternative | number | null
 
-/** A principal accepts; a number is the slot of the question that must be asked before it can be decided. */
-export type Verdict = Principal | typeof STRANGER | typeof ABSENT | typeof REFUSED | number
-
-export function decide (decision: Decision, outcomes: readonly Outcome[]): Verdict {
-  switch (decision.type) {
-    case 'scheme':
-    case 'authorization': return answered(decision.slot, outcomes[decision.slot])
-    case 'anyOf': return decideAnyOf(decision.members, outcomes)
-    case 'allOf': return decideAllOf(decision, outcomes)
-    case 'optional': {
-      const verdict = decide(decision.member, outcomes)
-      return verdict === ABSENT ? STRANGER : verdict
-    }
-  }
-}
-
-function answered (slot: number, outcome: Outcome): Verdict {
-  if (outcome === undefined) return slot
-  if (outcome === null) return ABSENT
-  if (outcome === true) return STRANGER
-  return outcome instanceof Error ? REFUSED : outcome
-}
-
-function decideAnyOf (members: readonly Decision[], outcomes: readonly Outcome[]): Verdict {
-  let verdict: Verdict = ABSENT
-  for (const member of members) {
-    const found = decide(member, outcomes)
-    if (typeof found !== 'symbol') return found
-    if (found === REFUSED || (found === STRANGER && verdict === ABSENT)) verdict = found
-  }
-  return verdict
-}
-
-function decideAllOf ({ members, thorough }: AllOfDecision, outcomes: readonly Outcome[]): Verdict {
-  let principal: Principal | typeof STRANGER = STRANGER
-  let absent = false
-  for (const member of members) {
-    if (absent && member.type === 'authorization') continue
-    const found = decide(member, outcomes)
-    if (typeof found === 'number' || found === REFUSED) return found
-    if (found === ABSENT) {
-      if (!thorough) return ABSENT
-      absent = true
-    } else if (principal === STRANGER) principal = found
-  }
-  return absent ? ABSENT : principal
-}
-
-/** The principal that an authorization in `group` judges: that of the first authenticating member. */
-export function judgedPrincipal (group: AllOfDecision, outcomes: readonly Outcome[]): Principal | null {
-  for (const member of group.members) {
-    const found = member.type === 'authorization' ? STRANGER : decide(member, outcomes)
-    if (typeof found === 'object') return found
+export function decide (alternatives: readonly CompiledAlternative[], outcomes: readonly Outcome[]): Verdict {
+  for (const alternative of alternatives) {
+    const held = holds(alternative, outcomes)
+    if (held === true) return alternative
+    if (held !== false) return held
   }
   return null
+}
+
+function holds ({ steps, unrefused }: CompiledAlternative, outcomes: readonly Outcome[]): boolean | number {
+  for (const slot of steps) {
+    const outcome = outcomes[slot]
+    if (outcome === undefined) return slot
+    if (outcome === null || outcome instanceof Error) return false
+  }
+  for (const branch of unrefused) {
+    const refused = isRefused(branch, outcomes)
+    if (refused !== false) return refused === true ? false : refused
+  }
+  return true
+}
+
+/** Whether something of the branch was presented and is not good enough, and nothing else of it was accepted. */
+function isRefused ({ slots, judgements, alternatives }: Branch, outcomes: readonly Outcome[]): boolean | number {
+  const verdict = decide(alternatives, outcomes)
+  if (typeof verdict === 'number') return verdict
+  if (verdict !== null) return false
+  const unasked = slots.find((slot) => outcomes[slot] === undefined)
+  return unasked ?? [...slots, ...judgements].some((slot) => outcomes[slot] instanceof Error)
+}
+
+/** The principal in a slot, or `null`. */
+export function principalIn (slot: number | undefined, outcomes: readonly Outcome[]): Principal | null {
+  const outcome = slot === undefined ? null : outcomes[slot]
+  return typeof outcome === 'object' && !(outcome instanceof Error) ? outcome : null
 }

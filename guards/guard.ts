@@ -16,9 +16,13 @@ export interface Guard<P extends Principal | null = Principal> extends RouteGuar
   principal (request: GuardedRequest): P
 }
 
+/** What `basicAuth` decorates. */
 export type BasicGuard = Guard<BasicPrincipal>
+/** What `bearerAuth` decorates. */
 export type BearerGuard = Guard<BearerPrincipal>
+/** What `apiKeyAuth` decorates. */
 export type ApiKeyGuard = Guard<ApiKeyPrincipal>
+/** What `app.defineScheme` returns for a scheme of your own. */
 export type CustomGuard = Guard<CustomPrincipal>
 
 /** A guard that judges the principal which an authenticating guard before it found. */

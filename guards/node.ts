@@ -87,3 +87,13 @@ export function authorizationsOf (node: GuardNode): Authorization[] {
     default: return []
   }
 }
+
+/** The node and every node inside it. */
+export function nestedNodes (node: RequirementNode): RequirementNode[] {
+  switch (node.type) {
+    case 'optional': return [node, ...nestedNodes(node.member)]
+    case 'anyOf':
+    case 'allOf': return [node, ...node.members.flatMap(nestedNodes)]
+    default: return [node]
+  }
+}

@@ -27,7 +27,7 @@ function oneOf (names: readonly string[]): string {
 
 function limitText ({ name, by, max, windowSeconds }: Limit): string {
   const per = by === 'custom' ? "a key of the service's own" : by
-  return `${code(name)} ${String(max)} in ${windowSeconds === 1 ? '1 second' : `${String(windowSeconds)} seconds`} per ${per}`
+  return `${code(name)}: ${String(max)} in ${windowSeconds === 1 ? '1 second' : `${String(windowSeconds)} seconds`} per ${per}`
 }
 
 /** A code span; one that holds a backtick, as a scope may, is fenced by two (CommonMark §6.1). */

@@ -1,11 +1,11 @@
 // The guards of one route, compiled at boot: what is asked, in which order, and what the route requires.
 import { fault } from '../errors.ts'
 import { alternativesOf, requirementOf } from './requirement.ts'
-import { authorizationsOf, describe, isAuthenticating, schemesOf } from './node.ts'
-import type { AllOfDecision, Decision } from './decision.ts'
+import { authorizationsOf, describe, isAuthenticating, nestedNodes, schemesOf } from './node.ts'
+import type { Branch, CompiledAlternative } from './decision.ts'
 import type { Authorization, GuardNode, Limit, RequirementNode } from './node.ts'
 import type { Scheme } from './scheme.ts'
-import type { SecurityRequirement } from './requirement.ts'
+import type { Alternative, SecurityRequirement } from './requirement.ts'
 
 /** A guard and where it was declared: `route`, or the prefix of the context that protects. */
 export interface PlacedNode {
@@ -13,21 +13,21 @@ export interface PlacedNode {
   readonly level: string
 }
 
-/** What the outcome of a slot answers. */
+/** What the outcome of a slot answers; `judged` is the slot of the scheme whose principal an authorization judges. */
 export type Question =
   | { readonly type: 'scheme'; readonly scheme: Scheme }
-  | { readonly type: 'authorization'; readonly authorization: Authorization; readonly group: AllOfDecision }
+  | { readonly type: 'authorization'; readonly authorization: Authorization; readonly judged: number }
 
 export type Access = 'guarded' | 'optional' | 'public' | 'undeclared'
 
 export interface Plan {
   readonly guards: readonly PlacedNode[]
   readonly questions: readonly Question[]
-  /** Every node of the route, nested ones too, with what decides it. */
-  readonly decisions: ReadonlyMap<GuardNode, Decision>
-  readonly root: AllOfDecision
-  /** The list up to its last authenticating member: what must accept before `limitsAfter` count. */
-  readonly gate: AllOfDecision
+  /** Every authenticating node of the route, nested ones too, on its own. */
+  readonly branches: ReadonlyMap<GuardNode, Branch>
+  readonly alternatives: readonly CompiledAlternative[]
+  /** The alternatives of the list up to its last authenticating member: what must hold before `limitsAfter` count. */
+  readonly gate: readonly CompiledAlternative[]
   readonly limitsBefore: readonly Limit[]
   readonly limitsAfter: readonly Limit[]
   readonly schemes: readonly Scheme[]
@@ -55,21 +55,19 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
   if (schemes.length === 0 && limits.some(({ by }) => by === 'principal')) {
     throw fault('GATEHOUSE_UNAUTHENTICATED_AUTHORIZATION', `${place}: a limit by principal`)
   }
-  const alternatives = alternativesOf(members, place)
+  const written = alternativesOf(members, place, false)
   assertScopesKnown(schemes, authorizations, place)
 
-  const compiled = compileDecisions(members)
-  const lastAuthenticating = members.findLastIndex(isAuthenticating)
-  const strangers = alternatives.some(({ schemes }) => schemes.length === 0)
+  const gated = alternativesOf(members.slice(0, members.findLastIndex(isAuthenticating) + 1), place, true)
+  const strangers = members.length > 0 && written.some(({ schemes }) => schemes.length === 0)
   const access = members.length === 0 ? (publics.length > 0 ? 'public' : 'undeclared') : strangers ? 'optional' : 'guarded'
   return Object.freeze({
     guards,
-    ...compiled,
-    gate: { type: 'allOf', members: compiled.root.members.slice(0, lastAuthenticating + 1), thorough: false },
+    ...compileAlternatives({ members, alternatives: alternativesOf(members, place, true), gated }, place),
     limitsBefore: limits.filter(({ by }) => by === 'address'),
     limitsAfter: limits.filter(({ by }) => by !== 'address'),
     schemes,
-    requirement: access === 'undeclared' ? undefined : access === 'public' ? [] : requirementOf(alternatives, place),
+    requirement: access === 'undeclared' ? undefined : access === 'public' ? [] : requirementOf(written, place),
     scopes: unique(authorizations, 'scopes'),
     anyScopes: authorizations.filter(({ kind }) => kind === 'anyScope').map(({ names }) => names),
     roles: unique(authorizations, 'roles'),
@@ -104,47 +102,55 @@ function assertScopesKnown (schemes: readonly Scheme[], authorizations: readonly
 }
 
 /**
- * One slot a scheme, so that a credential is verified at most once however many guards refer to it; one slot
- * for each place of an authorization, because it judges the principal of the group it stands in.
+ * One slot a scheme, so that a credential is verified at most once however many guards refer to it; one slot for
+ * each principal that an authorization judges.
  */
-function compileDecisions (members: readonly RequirementNode[]): Pick<Plan, 'questions' | 'decisions' | 'root'> {
+function compileAlternatives (
+  { members, alternatives, gated }: { members: readonly RequirementNode[]; alternatives: readonly Alternative[]; gated: readonly Alternative[] },
+  place: string
+): Pick<Plan, 'questions' | 'branches' | 'alternatives' | 'gate'> {
   const questions: Question[] = []
-  const decisions = new Map<GuardNode, Decision>()
   const schemeSlots = new Map<Scheme, number>()
+  const judgementSlots = new Map<Authorization, Map<Scheme, number>>()
+  const branches = new Map<GuardNode, Branch>()
 
-  function group (nodes: readonly RequirementNode[], thorough: boolean): AllOfDecision {
-    const compiled: Decision[] = []
-    const decision: AllOfDecision = { type: 'allOf', members: compiled, thorough }
-    for (const node of nodes) compiled.push(compile(node, decision))
-    return decision
+  function slotOf (scheme: Scheme): number {
+    const slot = schemeSlots.get(scheme) ?? questions.push({ type: 'scheme', scheme }) - 1
+    schemeSlots.set(scheme, slot)
+    return slot
   }
 
-  function compile (node: RequirementNode, enclosing: AllOfDecision | null): Decision {
-    const known = node.type === 'authorization' ? undefined : decisions.get(node)
-    if (known !== undefined) return known
-    const decision = compileNew(node, enclosing)
-    decisions.set(node, decision)
-    return decision
+  function judgementOf ({ authorization, scheme }: Alternative['judgements'][number]): number {
+    const slots = judgementSlots.get(authorization) ?? new Map<Scheme, number>()
+    judgementSlots.set(authorization, slots)
+    const slot = slots.get(scheme) ?? questions.push({ type: 'authorization', authorization, judged: slotOf(scheme) }) - 1
+    slots.set(scheme, slot)
+    return slot
   }
 
-  function compileNew (node: RequirementNode, enclosing: AllOfDecision | null): Decision {
-    switch (node.type) {
-      case 'scheme': {
-        const slot = schemeSlots.get(node.scheme) ?? questions.push({ type: 'scheme', scheme: node.scheme }) - 1
-        schemeSlots.set(node.scheme, slot)
-        return { type: 'scheme', scheme: node.scheme, slot }
-      }
-      case 'authorization': {
-        if (enclosing === null) throw new TypeError('an authorization is judged in a group')
-        const slot = questions.push({ type: 'authorization', authorization: node.authorization, group: enclosing }) - 1
-        return { type: 'authorization', authorization: node.authorization, slot }
-      }
-      case 'optional': return { type: 'optional', member: compile(node.member, null) }
-      case 'anyOf': return { type: 'anyOf', members: node.members.map((member) => compile(member, null)) }
-      case 'allOf': return group(node.members, true)
+  function compile (alternative: Alternative): CompiledAlternative {
+    return {
+      slots: alternative.schemes.map(slotOf),
+      steps: [...new Set(alternative.steps.map((step) => 'authorization' in step ? judgementOf(step) : slotOf(step)))],
+      unrefused: alternative.unrefused.map(branchOf)
     }
   }
 
-  const root = group(members, false)
-  return { questions, decisions, root }
+  function branchOf (node: RequirementNode): Branch {
+    const known = branches.get(node)
+    if (known !== undefined) return known
+    const ways = alternativesOf([node], place, true)
+    const branch: Branch = {
+      slots: schemesOf(node).map(slotOf),
+      judgements: [...new Set(ways.flatMap(({ judgements }) => judgements).map(judgementOf))],
+      alternatives: ways.map(compile)
+    }
+    branches.set(node, branch)
+    return branch
+  }
+
+  for (const scheme of members.flatMap(schemesOf)) slotOf(scheme)
+  const compiled = { alternatives: alternatives.map(compile), gate: gated.map(compile) }
+  for (const node of members.flatMap(nestedNodes).filter(isAuthenticating)) branchOf(node)
+  return { questions, branches, ...compiled }
 }

@@ -84,15 +84,25 @@ export interface RouteRecord {
 
 /** A line of `app.guardedRoutes()`. */
 export interface GuardedRoute {
+  /** One HTTP method; a `HEAD` that Fastify adds has a line of its own. */
   method: string
+  /** The pattern of the route, with its prefix. */
   url: string
+  /** In the order in which they decide; `level` is the prefix of the context, or `route`. */
   guards: { name: string; level: string }[]
+  /** What OpenAPI says; `null` where the route declares no stance. */
   requirement: SecurityRequirement[] | null
+  /** Every scope that is named, also by `requireAnyScope`. */
   scopes: string[]
+  /** Every role that is named, also by `requireAnyRole`. */
   roles: string[]
+  /** The names of its policies. */
   policies: string[]
+  /** Limits of the service, then those before and after authentication. */
   limits: { name: string; by: Limit['by']; max: number; windowSeconds: number }[]
+  /** `undeclared`: neither a guard nor `publicAccess`. */
   access: Access
+  /** Why it is public. */
   reason: string | null
 }
 
@@ -160,18 +170,13 @@ export class Registry {
 
   /** `hasRoute` tells whether the router has the twin with a trailing slash, which no hook is told of. */
   guardedRoutes (hasRoute: (route: { method: string; url: string }) => boolean): GuardedRoute[] {
-    const lines = new Map<string, GuardedRoute>()
     const told = new Set(this.routes.flatMap(({ methods, url }) => methods.map((method) => `${method} ${url}`)))
-    for (const record of this.routes) {
-      for (const method of record.methods) {
+    return this.routes
+      .flatMap((record) => record.methods.flatMap((method) => {
         const twin = `${record.url}/`
-        lines.set(`${method} ${record.url}`, this.#line(method, record))
-        if (record.twice && !told.has(`${method} ${twin}`) && hasRoute({ method, url: twin })) {
-          lines.set(`${method} ${twin}`, this.#line(method, { ...record, url: twin }))
-        }
-      }
-    }
-    return [...lines.values()]
+        const hasTwin = record.twice && !told.has(`${method} ${twin}`) && hasRoute({ method, url: twin })
+        return [this.#line(method, record), ...(hasTwin ? [this.#line(method, { ...record, url: twin })] : [])]
+      }))
       .sort((a, b) => (a.url === b.url ? compare(a.method, b.method) : compare(a.url, b.url)))
   }
 

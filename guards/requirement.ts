@@ -23,55 +23,74 @@ interface Judgement {
 export interface Alternative {
   schemes: readonly Scheme[]
   judgements: readonly Judgement[]
+  /** Both, in order of writing. */
+  steps: readonly (Scheme | Judgement)[]
+  /** What was left out as optional: nothing of it may have been presented and be bad. */
+  unrefused: readonly RequirementNode[]
 }
 
 export const MAX_ALTERNATIVES = 16
 
-const NOBODY: Alternative = { schemes: [], judgements: [] }
+const NOBODY: Alternative = { schemes: [], judgements: [], steps: [], unrefused: [] }
 
-/** The alternatives of an AND list; `place` names the route in faults. */
-export function alternativesOf (members: readonly RequirementNode[], place: string): Alternative[] {
+/**
+ * The alternatives of an AND list, in order of writing; `place` names the route in faults. With `strangersLast`, an
+ * `anyOf` puts those whom nobody identifies behind the others: who presents good credentials is never a stranger.
+ */
+export function alternativesOf (members: readonly RequirementNode[], place: string, strangersLast: boolean): Alternative[] {
   let alternatives: Alternative[] = [NOBODY]
   for (const member of members) {
     if (member.type === 'authorization') {
       const { authorization } = member
-      alternatives = alternatives.map(({ schemes, judgements }) => {
+      alternatives = alternatives.map(({ schemes, judgements, steps, unrefused }) => {
         const scheme = schemes[0]
         if (scheme === undefined) throw fault('GATEHOUSE_UNAUTHENTICATED_AUTHORIZATION', `${place}: ${describe(member)}`)
-        return { schemes, judgements: [...judgements, { authorization, scheme }] }
+        const judgement = { authorization, scheme }
+        return { schemes, judgements: [...judgements, judgement], steps: [...steps, judgement], unrefused }
       })
       continue
     }
-    const ways = waysOf(member, place)
+    const ways = waysOf(member, place, strangersLast)
     alternatives = bounded(alternatives.flatMap((left) => ways.map((right) => ({
       schemes: [...new Set([...left.schemes, ...right.schemes])],
-      judgements: [...left.judgements, ...right.judgements]
+      judgements: [...left.judgements, ...right.judgements],
+      steps: [...left.steps, ...right.steps],
+      unrefused: [...new Set([...left.unrefused, ...right.unrefused])]
     }))), place)
   }
   return alternatives
 }
 
-function waysOf (node: RequirementNode, place: string): Alternative[] {
+function waysOf (node: RequirementNode, place: string, strangersLast: boolean): Alternative[] {
   switch (node.type) {
-    case 'scheme': return [{ schemes: [node.scheme], judgements: [] }]
-    case 'optional': return [...waysOf(node.member, place), NOBODY]
-    case 'anyOf': return bounded(node.members.flatMap((member) => waysOf(member, place)), place)
-    case 'allOf': return alternativesOf(node.members, place)
+    case 'scheme': return [{ ...NOBODY, schemes: [node.scheme], steps: [node.scheme] }]
+    case 'optional': return [...waysOf(node.member, place, strangersLast), { ...NOBODY, unrefused: [node.member] }]
+    case 'anyOf': {
+      const ways = node.members.flatMap((member) => waysOf(member, place, strangersLast)).map((way) =>
+        // A stranger whom one member lets in must not have failed at another.
+        way.schemes.length > 0 ? way : { ...way, unrefused: [...new Set([...way.unrefused, ...node.members])] })
+      const ordered = [...ways.filter(({ schemes }) => schemes.length > 0), ...ways.filter(({ schemes }) => schemes.length === 0)]
+      return bounded(strangersLast ? ordered : ways, place)
+    }
+    case 'allOf': return alternativesOf(node.members, place, strangersLast)
     case 'authorization': throw fault('GATEHOUSE_UNAUTHENTICATED_AUTHORIZATION', `${place}: ${describe(node)}`)
   }
 }
 
-function bounded (alternatives: Alternative[], place: string): Alternative[] {
-  const seen = new Map<string, Alternative>()
-  for (const alternative of alternatives) {
+/** Without those that an earlier one contains; those that differ only in what was left out count as one. */
+function bounded (alternatives: readonly Alternative[], place: string): Alternative[] {
+  const seen = new Map<string, Alternative[]>()
+  const kept = alternatives.filter((alternative) => {
     const key = [
       ...alternative.schemes.map(({ name }) => name).sort(),
       ...alternative.judgements.map(({ authorization, scheme }) => `${scheme.name}:${authorization.kind}:${authorization.names.join(' ')}`).sort()
     ].join('\n')
-    if (!seen.has(key)) seen.set(key, alternative)
-  }
+    const twins = seen.get(key) ?? []
+    seen.set(key, [...twins, alternative])
+    return !twins.some((twin) => twin.unrefused.every((node) => alternative.unrefused.includes(node)))
+  })
   if (seen.size > MAX_ALTERNATIVES) throw fault('GATEHOUSE_TOO_MANY_ALTERNATIVES', place)
-  return [...seen.values()]
+  return kept
 }
 
 /** Scope names stand in a requirement only where OpenAPI gives them a meaning. */

@@ -3,14 +3,14 @@
 import { isRefusal, problemOf, refusal } from '../errors.ts'
 import { answerOf, explain } from './answer.ts'
 import { isPromise } from './awaitable.ts'
-import { ABSENT, REFUSED, decide, judgedPrincipal } from './decision.ts'
+import { decide, principalIn } from './decision.ts'
 import { readPrincipal } from './read-principal.ts'
-import { beginState } from './state.ts'
+import { beginState, principalOf } from './state.ts'
 import { secondsToWait, writeLimitHeaders } from './limit-headers.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem, Refusal } from '../errors.ts'
 import type { RefusalFormat } from './answer.ts'
-import type { AllOfDecision, Outcome } from './decision.ts'
+import type { Outcome } from './decision.ts'
 import type { Limit, LimitState } from './node.ts'
 import type { Plan, Question } from './plan.ts'
 import type { Principal } from './principal.ts'
@@ -47,14 +47,14 @@ function advance (run: Run): void {
   }
   for (;;) {
     const gated = run.countedAfter < plan.limitsAfter.length
-    const verdict = decide(gated ? plan.gate : plan.root, outcomes)
+    const verdict = decide(gated ? plan.gate : plan.alternatives, outcomes)
     if (typeof verdict === 'number') {
       if (!ask(run, verdict)) return
-    } else if (verdict === REFUSED || verdict === ABSENT) {
+    } else if (verdict === null) {
       refuse(run)
       return
     } else {
-      state.principal = typeof verdict === 'object' ? verdict : null
+      state.accepted = verdict
       if (!gated) break
       if (!count(run, plan.limitsAfter[run.countedAfter++])) return
     }
@@ -71,7 +71,7 @@ function ask (run: Run, slot: number): boolean {
   try {
     const answer = question.type === 'scheme'
       ? question.scheme.authenticate(run.request)
-      : question.authorization.authorize({ principal: judged(question.group, outcomes), request: run.request })
+      : question.authorization.authorize({ principal: judged(question.judged, outcomes), request: run.request })
     if (isPromise(answer)) {
       settle<unknown>(run, answer, (found) => { resume(run, slot, outcomeOf(question, found)) }, (error) => { resume(run, slot, error) })
       return false
@@ -88,8 +88,8 @@ function resume (run: Run, slot: number, outcome: Outcome): void {
   advance(run)
 }
 
-function judged (group: AllOfDecision, outcomes: readonly Outcome[]): Principal {
-  const principal = judgedPrincipal(group, outcomes)
+function judged (slot: number, outcomes: readonly Outcome[]): Principal {
+  const principal = principalIn(slot, outcomes)
   if (principal === null) throw new TypeError('an authorization was asked before anyone was authenticated')
   return principal
 }
@@ -110,7 +110,7 @@ function count (run: Run, limit: Limit | undefined): boolean {
     return false
   }
   try {
-    const found = limit.consume({ principal: run.state.principal, request: run.request })
+    const found = limit.consume({ principal: principalOf(run.state), request: run.request })
     if (!isPromise(found)) return judge(found)
     settle(run, found, (state) => { if (judge(state)) advance(run) }, (error) => { send(run, error, []) })
   } catch (error) {
@@ -177,7 +177,7 @@ function written (format: RefusalFormat, problem: Problem, request: FastifyReque
   const { contentType } = format
   try {
     const body: unknown = format.write(problem, request)
-    if (typeof body !== 'string' && (typeof body !== 'object' || body === null)) throw new TypeError('refusal.write must return an object or a string')
+    if (typeof body !== 'string' && (typeof body !== 'object' || body === null || isPromise(body))) throw new TypeError('refusal.write must return an object or a string')
     return { contentType: isJson(contentType) ? `${contentType}; charset=utf-8` : contentType, body: typeof body === 'string' ? body : JSON.stringify(body) }
   } catch (error) {
     request.log.error({ err: error }, 'the format of refusals failed')

@@ -16,6 +16,7 @@ export type SecuritySchemeObject =
 
 interface OAuthFlow { scopes: Record<string, string>; refreshUrl?: string }
 
+/** OpenAPI OAuth Flows Object. */
 export interface OAuthFlows {
   password?: OAuthFlow & { tokenUrl: string }
   clientCredentials?: OAuthFlow & { tokenUrl: string }
@@ -24,11 +25,15 @@ export interface OAuthFlows {
 
 /** Where the credentials of a scheme travel. */
 export interface Carrier {
+  /** Which part of the request. */
   in: 'header' | 'query' | 'cookie' | 'connection'
+  /** The name of the header, the parameter or the cookie; of a connection, a word for people. */
   name: string
 }
 
+/** What a scheme knows when it is asked for its challenge. */
 export interface ChallengeContext {
+  /** The request that is refused. */
   request: FastifyRequest
   /** Why this scheme refused; absent when nothing of its kind was presented. */
   error?: Refusal
@@ -36,11 +41,13 @@ export interface ChallengeContext {
   scopes: readonly string[]
 }
 
+/** An OpenAPI security scheme with its duties: read credentials, judge them, ask for them, be published. */
 export interface Scheme<P extends Principal = Principal> {
   /** The OpenAPI name, and the name of the decorator. */
   readonly name: string
   /** Published in `components.securitySchemes` as it is. */
   readonly definition: SecuritySchemeObject
+  /** Where the credentials travel; `explanation` tells from it what was presented. */
   readonly carrier: Carrier
   /** A browser sends it unasked: a cookie, Basic, a client certificate. */
   readonly ambient: boolean

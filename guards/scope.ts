@@ -9,11 +9,11 @@ export function isScope (value: unknown): value is string {
 }
 
 /**
- * The scopes that a claim holds: a string of names with one space between them, or an array of names.
+ * The scopes that a claim holds: a string of names with one space between them, or with `lists` an array of names.
  * Anything else, and a claim with one malformed name, holds none: half of a list is never trusted.
  */
-export function readScopes (value: unknown): readonly string[] {
-  if (typeof value !== 'string' && !Array.isArray(value)) return NONE
+export function readScopes (value: unknown, { lists }: { lists: boolean }): readonly string[] {
+  if (typeof value !== 'string' && !(lists && Array.isArray(value))) return NONE
   const names: unknown[] = typeof value === 'string' ? value.split(' ') : value
   return names.every(isScope) ? Object.freeze([...new Set(names)]) : NONE
 }

@@ -1,7 +1,7 @@
 // What the guards of a request have found out so far, kept on the request itself.
 import { fault } from '../errors.ts'
-import { STRANGER, decide } from './decision.ts'
-import type { Outcome } from './decision.ts'
+import { principalIn } from './decision.ts'
+import type { CompiledAlternative, Outcome } from './decision.ts'
 import type { GuardNode } from './node.ts'
 import type { Plan } from './plan.ts'
 import type { Principal } from './principal.ts'
@@ -9,7 +9,8 @@ import type { Principal } from './principal.ts'
 export interface GuardState {
   readonly plan: Plan
   readonly outcomes: Outcome[]
-  principal: Principal | null
+  /** The alternative that let the request in, so far as it was decided. */
+  accepted: CompiledAlternative | null
   passed: boolean
 }
 
@@ -23,7 +24,7 @@ export function stateOf (request: object): GuardState | null {
 }
 
 export function beginState (request: object, plan: Plan): GuardState {
-  const state: GuardState = { plan, outcomes: new Array<Outcome>(plan.questions.length), principal: null, passed: false }
+  const state: GuardState = { plan, outcomes: new Array<Outcome>(plan.questions.length), accepted: null, passed: false }
   ;(request as StatefulRequest)[guardState] = state
   return state
 }
@@ -31,24 +32,30 @@ export function beginState (request: object, plan: Plan): GuardState {
 /** Whether the compiled guards of the request's route hold `node` and have let the request pass. */
 export function guardPassed (request: object, node: GuardNode): boolean {
   const state = stateOf(request)
-  return state !== null && state.passed && (state.plan.decisions.has(node) || state.plan.guards.some((placed) => placed.node === node))
+  return state !== null && state.passed && (state.plan.branches.has(node) || state.plan.guards.some((placed) => placed.node === node))
 }
 
-/** The principal of the alternative that `request` was accepted by. */
+/** The principal of the alternative's first authenticating guard; `null` for a stranger. */
+export function principalOf ({ accepted, outcomes }: GuardState): Principal | null {
+  return principalIn(accepted?.slots[0], outcomes)
+}
+
+/** The principal that the request was accepted as. */
 export function requestPrincipal (request: object): Principal {
   const state = stateOf(request)
-  if (state === null || !state.passed || state.principal === null) throw fault('GATEHOUSE_NO_PRINCIPAL', 'request.principal')
-  return state.principal
+  const principal = state?.passed === true ? principalOf(state) : null
+  if (principal === null) throw fault('GATEHOUSE_NO_PRINCIPAL', 'request.principal')
+  return principal
 }
 
-/** The principal that `node` accepted; `null` for a stranger that an optional guard let in. */
+/** The principal that `node` gave to the accepted alternative; `null` for a stranger that an optional guard let in. */
 export function acceptedPrincipal (request: object, node: GuardNode): Principal | null {
   const state = stateOf(request)
-  const decision = state?.plan.decisions.get(node)
-  if (state !== null && state.passed && decision !== undefined) {
-    const verdict = decide(decision, state.outcomes)
-    if (verdict === STRANGER) return null
-    if (typeof verdict === 'object') return verdict
+  const branch = state?.plan.branches.get(node)
+  if (state?.passed === true && branch !== undefined) {
+    const slot = branch.slots.find((candidate) => state.accepted?.slots.includes(candidate))
+    if (slot !== undefined) return principalIn(slot, state.outcomes)
+    if (branch.alternatives.some(({ slots }) => slots.length === 0)) return null
   }
   throw fault('GATEHOUSE_NO_PRINCIPAL', 'guard.principal(request)')
 }

@@ -17,6 +17,7 @@ export interface AccountsOptions {
   defaultRoles: readonly string[]
 }
 
+/** What somebody tells who wants an account. */
 export interface Registration {
   username: string
   email: string
@@ -24,6 +25,7 @@ export interface Registration {
   full_name?: string | undefined
 }
 
+/** What `app.accounts` does. */
 export interface Accounts {
   /** A new account; `conflict` when the name is taken, `validation` when the password is not acceptable. */
   register (registration: Registration, roles?: readonly string[]): Promise<User>

@@ -59,8 +59,9 @@ export interface BearerAuthOptions extends SchemeOptions {
    */
   maxTokenBytes?: number
   /**
-   * The claim that holds scopes: a string of names, or an array.
-   * @defaultValue `'scope'`
+   * The claim that holds scopes. One that is named here, such as `scp` or `permissions`, may hold an array as well;
+   * unless it is named, only a string of names counts (RFC 9068 §2.2.3).
+   * @defaultValue `'scope'`, as a string
    */
   scopeClaim?: string
   /**
@@ -99,6 +100,8 @@ export interface BearerAuthSettings extends SchemeSettings {
   readonly definition: SecuritySchemeObject
   readonly maxTokenBytes: number
   readonly scopeClaim: string
+  /** Whether the claim may be an array. */
+  readonly scopeLists: boolean
   readonly rolesClaim: string
   readonly isRevoked: BearerAuthOptions['isRevoked']
   readonly loadPrincipal: BearerAuthOptions['loadPrincipal']
@@ -135,6 +138,7 @@ export function resolveBearerOptions (options: BearerAuthOptions): BearerAuthSet
     definition: Object.freeze({ ...resolveDefinition(options), ...shared.description }),
     maxTokenBytes,
     scopeClaim,
+    scopeLists: options.scopeClaim !== undefined,
     rolesClaim,
     isRevoked: options.isRevoked,
     loadPrincipal: options.loadPrincipal

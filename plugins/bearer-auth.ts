@@ -71,7 +71,7 @@ function assertSignature (jwt: UnverifiedJwt, key: RingKey | null): void {
 function principalOf (claims: Claims, registered: RegisteredClaims, loaded: CheckedGrant | null, settings: BearerAuthSettings): BearerPrincipal {
   const subject = loaded?.subject ?? registered.subject
   if (subject === null) throw refusal('invalid_token', { reason: 'sub is missing' })
-  const granted = readScopes(member(claims, settings.scopeClaim))
+  const granted = readScopes(member(claims, settings.scopeClaim), { lists: settings.scopeLists })
   const narrowed = loaded?.scopes
   return Object.freeze({
     kind: 'bearer',

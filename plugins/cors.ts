@@ -38,10 +38,16 @@ interface Settings {
 
 // RFC 9110 §5.6.2
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+const defaultMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+const defaultAllowedHeaders = ['Authorization', 'Content-Type', 'X-API-Key', 'X-CSRF-Token']
+const defaultExposedHeaders = ['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'WWW-Authenticate']
 
 function resolve (options: CorsOptions): Settings {
   assertKnownOptions('cors', options, ['origin', 'anyOrigin', 'credentials', 'methods', 'allowedHeaders', 'exposedHeaders', 'maxAgeSeconds'])
-  const { origin = [], anyOrigin, credentials = false, maxAgeSeconds = 600 } = options
+  const {
+    origin = [], anyOrigin, credentials = false, maxAgeSeconds = 600, methods = defaultMethods,
+    allowedHeaders = defaultAllowedHeaders, exposedHeaders = defaultExposedHeaders
+  } = options
   if (typeof credentials !== 'boolean') throw invalid('cors.credentials', 'must be true or false')
   assertInteger('cors.maxAgeSeconds', maxAgeSeconds, { min: 0, max: 7200 })
   if (anyOrigin !== undefined) assertText('cors.anyOrigin', anyOrigin)
@@ -57,9 +63,9 @@ function resolve (options: CorsOptions): Settings {
   return Object.freeze({
     origin: origin === '*' ? '*' : [...origin],
     credentials,
-    methods: tokens('methods', options.methods ?? ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
-    allowedHeaders: tokens('allowedHeaders', options.allowedHeaders ?? ['Authorization', 'Content-Type', 'X-API-Key', 'X-CSRF-Token']),
-    exposedHeaders: tokens('exposedHeaders', options.exposedHeaders ?? ['Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'WWW-Authenticate']),
+    methods: tokens('methods', methods),
+    allowedHeaders: tokens('allowedHeaders', allowedHeaders),
+    exposedHeaders: tokens('exposedHeaders', exposedHeaders),
     maxAge: maxAgeSeconds
   })
 }

@@ -9,6 +9,7 @@ import { hasUnseenRoutes } from '../guards/earlier-routes.ts'
 import { authenticatingGuard, nodeOf } from '../guards/guard.ts'
 import { Registry } from '../guards/registry.ts'
 import { contextHook, enrol } from '../guards/route.ts'
+import { isRecord } from '../guards/scheme-options.ts'
 import { guardState, requestPrincipal } from '../guards/state.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
 import type { FastifyInstance } from 'fastify'
@@ -71,6 +72,7 @@ export function registryOf (app: FastifyInstance): Registry {
 
 /** Makes sure that the core is loaded in this context; every plugin that hands out guards calls it first. */
 export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): Registry {
+  if (!isRecord(options)) throw fault('GATEHOUSE_OPTION_INVALID', 'guards')
   const registry = registryOf(app)
   // Nor may a child undo what the root decided for the whole server.
   if (contextsOf(app).length > 1 && [options.defaultAccess, options.defaultAccess && registry.options.defaultAccess].includes('deny')) {

@@ -1,9 +1,12 @@
 // Swagger UI, under a policy that lets it run its own scripts and talk to the API, and nothing else.
 import { isDevelopment } from '../guards/environment.ts'
-import { tokenScript } from './openapi-token-script.ts'
+import { firstFieldScript, keepTokensScript } from './openapi-scripts.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Registry } from '../guards/registry.ts'
 import type { SecuritySchemeObject } from '../guards/scheme.ts'
+
+const firstField = { filename: 'first-field.js', content: firstFieldScript }
+const keepTokens = { filename: 'keep-tokens.js', content: keepTokensScript }
 
 export interface PagesSettings {
   path: string
@@ -24,8 +27,9 @@ export async function registerPages (pages: FastifyInstance, { path, title, serv
     routePrefix: path,
     staticCSP: policy,
     transformStaticCSP: () => policy,
-    theme: { title: escapeHtml(title), js: isDevelopment() ? [{ filename: 'keep-tokens.js', content: tokenScript }] : [] },
-    uiConfig: { persistAuthorization: false, displayRequestDuration: true, tryItOutEnabled: true }
+    theme: { title: escapeHtml(title), js: isDevelopment() ? [firstField, keepTokens] : [firstField] },
+    // The standalone layout has a bar that loads any document, to be taken for this one.
+    uiConfig: { layout: 'BaseLayout', persistAuthorization: false, displayRequestDuration: true, tryItOutEnabled: true }
   })
 }
 
@@ -44,8 +48,8 @@ function endpointsOf (definition: SecuritySchemeObject): string[] {
 
 /** The origin of an absolute URL, if a policy can name it; a relative one, or one with variables, has none. */
 function originOf (url: string): string[] {
-  const origin = URL.canParse(url) ? new URL(url).origin : ''
-  return /^https?:\/\/[\w.-]+(:\d+)?$/.test(origin) ? [origin] : []
+  const { protocol = '', hostname = '', origin = '' } = URL.canParse(url) ? new URL(url) : {}
+  return /^https?:$/.test(protocol) && /^[\w.-]+$/.test(hostname) ? [origin] : []
 }
 
 function escapeHtml (text: string): string {

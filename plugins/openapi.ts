@@ -9,7 +9,7 @@ import { useGuards } from './guards.ts'
 import { registerPages } from './openapi-pages.ts'
 import { createDocumentTransform } from './openapi-problems.ts'
 import type { FastifyInstance } from 'fastify'
-import type { AuthorizationGuard, Guard } from '../guards/guard.ts'
+import type { AuthorizationGuard, Guard, LimitGuard } from '../guards/guard.ts'
 import type { Principal } from '../guards/principal.ts'
 import type { GuardsOptions } from './guards.ts'
 
@@ -26,7 +26,7 @@ export interface OpenapiOptions {
   /** Where the document stands as YAML; `false` for nowhere. @defaultValue '/openapi.yaml' */
   yaml?: string | false
   /** Guards for the document and its pages. @defaultValue none: they are public */
-  access?: readonly (Guard<Principal | null> | AuthorizationGuard)[]
+  access?: readonly (Guard<Principal | null> | AuthorizationGuard | LimitGuard)[]
   /** Options of the core, where this is the first plugin to need it. */
   guards?: GuardsOptions
 }

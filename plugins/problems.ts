@@ -72,17 +72,23 @@ function sendProblem (reply: FastifyReply, { problem, retryAfterSeconds }: Answe
 function handleError (error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = answerOf(error, request, reply.statusCode)
   logAnswer(request, error, answer)
-  sendProblem(reply, answer)
   guardLastResort(request, reply)
+  sendProblem(reply, answer)
 }
 
 /**
  * An `onSend` hook that throws while an error is being sent ends in Fastify's own handler, which would send that
- * message; the handler's one way out is `reply.send`.
+ * message; the handler's one way out is `reply.send`, which works once here. Installed first, as a hook may fail at once.
  */
 function guardLastResort (request: FastifyRequest, reply: FastifyReply): void {
   if (reply.sent) return
-  reply.send = function sendLastResort () {
+  const send = reply.send.bind(reply)
+  let sent = false
+  reply.send = function sendLastResort (payload?: unknown) {
+    if (!sent) {
+      sent = true
+      return send(payload)
+    }
     const { raw } = reply.hijack()
     if (raw.headersSent) {
       raw.destroy()

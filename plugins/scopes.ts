@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import { fault, refusal } from '../errors.ts'
 import { requireNames } from '../guards/authorization.ts'
 import { authorizationGuard } from '../guards/guard.ts'
-import { isPromise } from '../guards/awaitable.ts'
+import { chain } from '../guards/awaitable.ts'
 import { isScope } from '../guards/scope.ts'
 import { useGuards } from './guards.ts'
 import type { FastifyRequest } from 'fastify'
@@ -61,8 +61,7 @@ function requirePolicy (name: unknown, policy: unknown): AuthorizationGuard {
     kind: 'policy',
     names: Object.freeze([name]),
     authorize (context) {
-      const answer = judge(context)
-      return isPromise(answer) ? answer.then((found) => judgement(name, found)) : judgement(name, answer)
+      return chain(judge(context), (answer) => judgement(name, answer))
     }
   })
 }

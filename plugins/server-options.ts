@@ -5,7 +5,7 @@ import { LogController } from 'fastify'
 import type { IncomingMessage, Server } from 'node:http'
 import type { FastifyHttpOptions, FastifyRequest, FastifyServerOptions } from 'fastify'
 import { createClientAddress } from '../guards/client-address.ts'
-import { assertInteger, assertKnownOptions, assertText, invalid, isRecord } from '../guards/scheme-options.ts'
+import { assertInteger, assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
 import { createRequestCheck } from './server-request-check.ts'
 import { answerClientError, createFrameworkErrors } from './server-answers.ts'
 import { createValidatorFactory } from './server-validation.ts'
@@ -55,6 +55,7 @@ export interface HardenedOptions extends Pick<FastifyServerOptions<Server>,
   'bodyLimit' | 'requestTimeout' | 'keepAliveTimeout' | 'maxRequestsPerSocket' | 'onProtoPoisoning' | 'onConstructorPoisoning' |
   'schemaController' | 'trustProxy' | 'requestIdHeader' | 'genReqId' | 'logger' | 'logController' | 'rewriteUrl' |
   'return503OnClosing' | 'frameworkErrors' | 'clientErrorHandler'> {
+  /** For the HTTP server; repeat it beside `https` for TLS. */
   http: { requestTimeout: number; headersTimeout: number; connectionsCheckingInterval: number; maxHeaderSize: number; insecureHTTPParser: false }
 }
 
@@ -68,21 +69,24 @@ const optionNames = [
   'maxRequestsPerSocket', 'maxHeaderBytes', 'maxHeaderCount', 'maxQueryParameters', 'requestIdHeader', 'logger'
 ]
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
+// RFC 9110 §5.6.2
+const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 function resolve (options: ServerOptionsOptions): Settings {
   const given: unknown = options
   if (!isRecord(given)) throw invalid('serverOptions', 'takes an object')
   if (Object.hasOwn(options, 'insecureHTTPParser')) throw invalid('serverOptions.insecureHTTPParser', 'lets requests be smuggled (RFC 9112 §11.2)')
   assertKnownOptions('serverOptions', options, optionNames)
+  const { requestTimeoutSeconds = 30 } = options
+  assertInteger('serverOptions.requestTimeoutSeconds', requestTimeoutSeconds, { min: 1, max: 3600 })
   const {
-    trustedProxies = [], allowedHosts = null, bodyLimit = 1_048_576, requestTimeoutSeconds = 30,
+    trustedProxies = [], allowedHosts, bodyLimit = 1_048_576,
     headersTimeoutSeconds = Math.min(10, requestTimeoutSeconds), keepAliveTimeoutSeconds = 72, maxRequestsPerSocket = 1000,
-    maxHeaderBytes = 16_384, maxHeaderCount = 100, maxQueryParameters = 1000, requestIdHeader = null, logger = false
+    maxHeaderBytes = 16_384, maxHeaderCount = 100, maxQueryParameters = 1000, requestIdHeader, logger = false
   } = options
   createClientAddress(trustedProxies)
-  assertHosts(allowedHosts)
+  if (allowedHosts !== undefined) assertHosts(allowedHosts)
   assertInteger('serverOptions.bodyLimit', bodyLimit, { min: 1, max: Number.MAX_SAFE_INTEGER })
-  assertInteger('serverOptions.requestTimeoutSeconds', requestTimeoutSeconds, { min: 1, max: 3600 })
   assertInteger('serverOptions.headersTimeoutSeconds', headersTimeoutSeconds, { min: 1, max: requestTimeoutSeconds })
   assertInteger('serverOptions.keepAliveTimeoutSeconds', keepAliveTimeoutSeconds, { min: 5, max: 72 })
   assertInteger('serverOptions.maxRequestsPerSocket', maxRequestsPerSocket, { min: 1, max: 1_000_000 })
@@ -90,19 +94,22 @@ function resolve (options: ServerOptionsOptions): Settings {
   // Node itself drops what stands above 2000 header fields
   assertInteger('serverOptions.maxHeaderCount', maxHeaderCount, { min: 10, max: 1000 })
   assertInteger('serverOptions.maxQueryParameters', maxQueryParameters, { min: 1, max: 100_000 })
-  if (requestIdHeader !== null) assertText('serverOptions.requestIdHeader', requestIdHeader)
+  if (requestIdHeader !== undefined) assertHeaderName(requestIdHeader)
   if (typeof logger !== 'boolean' && !isRecord(logger)) throw invalid('serverOptions.logger', "must be true, false or pino's options")
   return Object.freeze({
-    trustedProxies, allowedHosts, bodyLimit, requestTimeoutSeconds, headersTimeoutSeconds, keepAliveTimeoutSeconds, maxRequestsPerSocket,
-    maxHeaderBytes, maxHeaderCount, maxQueryParameters, requestIdHeader, logger
+    trustedProxies, allowedHosts: allowedHosts ?? null, bodyLimit, requestTimeoutSeconds, headersTimeoutSeconds, keepAliveTimeoutSeconds, maxRequestsPerSocket,
+    maxHeaderBytes, maxHeaderCount, maxQueryParameters, requestIdHeader: requestIdHeader ?? null, logger
   })
 }
 
 function assertHosts (hosts: unknown): void {
-  if (hosts === null) return
   const names: unknown[] = Array.isArray(hosts) ? hosts : []
   const valid = names.length > 0 && names.every((host) => typeof host === 'string' && URL.canParse(`http://${host}/`) && new URL(`http://${host}/`).host === host)
   if (!valid) throw invalid('serverOptions.allowedHosts', 'must be a list of hosts in lower case, such as api.example.com or localhost:3000')
+}
+
+function assertHeaderName (name: unknown): void {
+  if (typeof name !== 'string' || !HEADER_NAME.test(name)) throw invalid('serverOptions.requestIdHeader', 'must be the name of a header')
 }
 
 function requestIdOf (header: string | null): (raw: IncomingMessage) => string {
@@ -145,7 +152,7 @@ class QueryFreeLog extends LogController {
  * The options of `Fastify(…)` for a hardened server; spread your own beside them.
  * A stalled or dripping request ends with 408 (`requestTimeoutSeconds`, `headersTimeoutSeconds`). Bodies are never
  * coerced, an unknown member of a closed schema is an error, a repeated query key is refused where the schema wants one
- * value. More than one `Host`, a `Host` that contradicts an absolute URL, too many headers or query parameters are
+ * value. More than one `Host` or `Content-Type`, a `Host` that contradicts an absolute URL, too many headers or query parameters are
  * refused before routing, as problem+json with the security headers; so are bad URLs. Only what the socket itself
  * refuses (400, 408, 413, 431) has no request id.
  *

@@ -1,5 +1,5 @@
-// What must hold of a request before it is routed (RFC 9112 §3.2): one host, and bounds that Node would otherwise
-// keep by silently dropping what stands above them.
+// What must hold of a request before it is routed (RFC 9112 §3.2): one host, one media type, and bounds that Node would
+// otherwise keep by silently dropping what stands above them.
 import type { IncomingMessage } from 'node:http'
 import type { RefusalCode } from '../errors.ts'
 
@@ -26,9 +26,9 @@ export function createRequestCheck ({ allowedHosts, maxHeaderCount, maxQueryPara
   function problemWith (raw: IncomingMessage): RefusalCode | null {
     if (raw.rawHeaders.length > 2 * maxHeaderCount) return 'headers_too_large'
     const { host = '' } = raw.headers
-    if (hasSeveralHosts(raw.rawHeaders)) return 'invalid_request'
+    if (repeats(raw.rawHeaders, 'host') || repeats(raw.rawHeaders, 'content-type')) return 'invalid_request'
     if (hosts !== null && !hosts.has(host.toLowerCase())) return 'invalid_request'
-    if (!isOriginForm(raw.url ?? '') && !namesHost(raw.url ?? '', host)) return 'invalid_request'
+    if (!isOriginForm(raw.url ?? '') && !isAsteriskForm(raw) && !namesHost(raw.url ?? '', host)) return 'invalid_request'
     return hasMoreParameters(raw.url ?? '', maxQueryParameters) ? 'invalid_request' : null
   }
 
@@ -43,17 +43,23 @@ export function createRequestCheck ({ allowedHosts, maxHeaderCount, maxQueryPara
   }
 }
 
-function hasSeveralHosts (rawHeaders: readonly string[]): boolean {
-  let hosts = 0
+/** Of two such fields Node keeps the first, where another server on the way may read the second. */
+function repeats (rawHeaders: readonly string[], field: string): boolean {
+  let count = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at] ?? ''
-    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+    if (name.length === field.length && name.toLowerCase() === field) count++
   }
-  return hosts > 1
+  return count > 1
 }
 
 function isOriginForm (url: string): boolean {
-  return url.startsWith('/') || url === '*'
+  return url.startsWith('/')
+}
+
+/** RFC 9112 §3.2.4: of the server as a whole, and for OPTIONS only; any other method would reach `/`. */
+function isAsteriskForm ({ method, url }: IncomingMessage): boolean {
+  return url === '*' && method === 'OPTIONS'
 }
 
 /** An absolute URL names the host as well; where the two differ, a proxy and we would not mean the same. */
@@ -67,7 +73,7 @@ function namesHost (url: string, host: string): boolean {
 const AUTHORITY = /^[^/]*\/\/[^/?#]*/
 
 function originForm (url: string): string {
-  if (isOriginForm(url)) return url
+  if (isOriginForm(url) || url === '*') return url
   const path = url.replace(AUTHORITY, '')
   return path.startsWith('/') ? path : `/${path}`
 }

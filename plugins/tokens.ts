@@ -22,16 +22,23 @@ export interface TokensOptions {
 
 /** What a token says of whom. */
 export interface TokenGrant {
+  /** The `sub`: a user, or a client that acts for itself. */
   subject: string
+  /** The `client_id`: whoever asked for the token. */
   clientId: string
+  /** The `scope`; the claim is left out where there is none. */
   scopes: readonly string[]
 }
 
+/** A token, and how long it lives. */
 export interface IssuedToken {
+  /** The signed token, in compact form. */
   accessToken: string
+  /** Seconds until it expires, as `expires_in` has them. */
   expiresInSeconds: number
 }
 
+/** What `app.tokens` does. */
 export interface Tokens {
   /** Signs an access token (RFC 9068 §2). */
   issue (grant: TokenGrant): IssuedToken

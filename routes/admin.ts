@@ -4,6 +4,7 @@ import { SearchQuery } from '../schemas/common.ts'
 import { Message } from '../schemas/service.ts'
 import { User, UserPage } from '../schemas/users.ts'
 
+/** `/admin` and what stands below it. Needs `app.stores`, `app.bearer` and `scopes`. */
 export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Message, User, UserPage]) app.addSchema(schema)
   const tags = ['admin']

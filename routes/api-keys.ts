@@ -4,6 +4,7 @@ import { refusal } from '../errors.ts'
 import { ApiKey, ApiKeyPage, ApiKeyParams, IssuedApiKey, NewApiKey } from '../schemas/api-keys.ts'
 import { PageQuery } from '../schemas/common.ts'
 
+/** `/api-keys`. Needs `app.stores`, `app.accounts`, `app.bearer` and `scopes`. */
 export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [ApiKey, ApiKeyPage, IssuedApiKey]) app.addSchema(schema)
   const tags = ['api-keys']

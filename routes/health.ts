@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Health } from '../schemas/service.ts'
 
+/** `/health/live` and `/health/ready`. Needs `app.stores`. */
 export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(Health)
   app.protect(app.publicAccess('Probes have no credentials'))

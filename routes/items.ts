@@ -4,6 +4,7 @@ import { refusal } from '../errors.ts'
 import { SearchQuery } from '../schemas/common.ts'
 import { Item, ItemPage, ItemParams, NewItem } from '../schemas/items.ts'
 
+/** `/items`. Needs `app.stores`, `app.bearer`, `app.apiKey` and `scopes`. */
 export const itemRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Item, ItemPage]) app.addSchema(schema)
   const tags = ['items']

@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Message } from '../schemas/service.ts'
 
+/** `/` and `/limited`. Needs `rateLimit`. */
 export const serviceRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(Message)
 

@@ -2,7 +2,7 @@
 // Swagger UI. Parameters come in a form, each at most once; every answer is `no-store`.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
-import { oauthError } from '../errors.ts'
+import { fault, oauthError } from '../errors.ts'
 import { JsonWebKeySet, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
 import { parseForm } from '../strict-form.ts'
 import { decodeUtf8 } from '../strict-json.ts'
@@ -15,6 +15,7 @@ const EMPTY_BASIC = /^basic +og==$/i
 /** RFC 6749 §3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
+/** Options of {@link tokenRoutes}. */
 export interface TokenRoutesOptions {
   /**
    * Whether a name and a password are a grant (RFC 6749 §4.3), which RFC 9700 §2.4 says must not be used.
@@ -23,7 +24,9 @@ export interface TokenRoutesOptions {
   passwordGrant?: boolean
 }
 
+/** `POST /token` and `/.well-known/jwks.json`. Needs `app.accounts`, `app.tokens` and `rateLimit`. */
 export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async (app, { passwordGrant = false }) => {
+  if (typeof passwordGrant !== 'boolean') throw fault('GATEHOUSE_OPTION_INVALID', 'tokenRoutes.passwordGrant must be true or false')
   if (passwordGrant) app.log.warn('the password grant is on, which RFC 9700 §2.4 advises against')
   for (const schema of [TokenRequest, TokenResponse, TokenError, JsonWebKeySet]) app.addSchema(schema)
   const tags = ['tokens']

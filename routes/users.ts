@@ -1,9 +1,17 @@
 // Registration and one's own profile.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { refusal } from '../errors.ts'
+import type { LimitGuard } from '../guards/guard.ts'
 import { BasicIdentity, ProfileChange, Registration, User } from '../schemas/users.ts'
 
-export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
+/** Options of {@link userRoutes}. */
+export interface UserRoutesOptions {
+  /** What failures of Basic count against, before any hash; one limit may be shared with other routes. */
+  basicLimit: LimitGuard
+}
+
+/** `/register`, `/users/me` and `/basic/me`. Needs `app.stores`, `app.accounts`, `app.bearer`, `app.basic`, `scopes` and `rateLimit`. */
+export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (app, { basicLimit }) => {
   for (const schema of [User, BasicIdentity]) app.addSchema(schema)
   const tags = ['users']
   const me = [app.bearer, app.requireScopes('me')]
@@ -33,7 +41,7 @@ export const userRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/basic/me', {
-    onRequest: [app.limit({ name: 'basic-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' }), app.basic],
+    onRequest: [basicLimit, app.basic],
     schema: { operationId: 'getBasicMe', tags, summary: 'Who the Basic credentials belong to', response: { 200: { $ref: 'BasicIdentity#', description: 'Your name.' } } }
   }, (request) => ({ username: app.basic.principal(request).attributes.username ?? '' }))
 }

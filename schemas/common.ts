@@ -5,7 +5,8 @@ export const Id = Type.String({ format: 'uuid', maxLength: 36, description: 'A U
 
 export const Timestamp = Type.String({ format: 'date-time', maxLength: 30, description: 'RFC 3339, UTC.', examples: ['2026-11-22T12:00:00.000Z'] })
 
-export const Cursor = Type.String({ minLength: 1, maxLength: 256, description: 'The `next` of the page before.', examples: ['MDE5MmYwYzE'] })
+/** Without an example, which Swagger UI would send as it is. */
+export const Cursor = Type.String({ minLength: 1, maxLength: 256, description: 'The `next` of the page before.' })
 
 export const Scope = Type.String({ pattern: '^[\\x21\\x23-\\x5b\\x5d-\\x7e]+$', minLength: 1, maxLength: 64, description: 'A scope (RFC 6749 §3.3).', examples: ['items:read'] })
 
@@ -18,5 +19,5 @@ export const PageQuery = Type.Object({ limit: Type.Optional(limit), cursor: Type
 export const SearchQuery = Type.Object({
   limit: Type.Optional(limit),
   cursor: Type.Optional(Cursor),
-  q: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Only what contains this text.', examples: ['lamp'] }))
+  q: Type.Optional(Type.String({ minLength: 1, maxLength: 128, description: 'Only what contains this text, such as `lamp`.' }))
 }, { additionalProperties: false })

@@ -3,14 +3,17 @@ import { Type } from '@sinclair/typebox'
 import type { Static } from '@sinclair/typebox'
 import { Cursor, Id, Timestamp } from './common.ts'
 
-const title = Type.String({ minLength: 1, maxLength: 200, description: 'What it is called.', examples: ['A lamp'] })
-const description = Type.String({ maxLength: 4000, description: 'More about it.', examples: ['Brass, 1920s'] })
+const title = { minLength: 1, maxLength: 200, description: 'What it is called.', examples: ['A lamp'] }
+const description = { maxLength: 4000, description: 'More about it.', examples: ['Brass, 1920s'] }
+// No control characters; a description may have lines and tabs.
+const LINE = '^\\P{Cc}*$'
+const LINES = '^[\\P{Cc}\\t\\n\\r]*$'
 
 export const Item = Type.Object({
   id: Id,
   owner: Type.String({ maxLength: 128, description: 'The subject of whoever made it.' }),
-  title,
-  description: Type.Union([description, Type.Null()]),
+  title: Type.String(title),
+  description: Type.Union([Type.String(description), Type.Null()]),
   created_at: Timestamp
 }, { $id: 'Item', additionalProperties: false, description: 'An item.' })
 export type Item = Static<typeof Item>
@@ -22,8 +25,8 @@ export const ItemPage = Type.Object({
 
 /** `POST /items`. */
 export const NewItem = Type.Object({
-  title,
-  description: Type.Optional(description)
+  title: Type.String({ ...title, pattern: LINE }),
+  description: Type.Optional(Type.String({ ...description, pattern: LINES }))
 }, { $id: 'NewItem', additionalProperties: false, description: 'An item to make.' })
 export type NewItem = Static<typeof NewItem>
 

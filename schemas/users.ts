@@ -3,18 +3,19 @@ import { Type } from '@sinclair/typebox'
 import type { Static } from '@sinclair/typebox'
 import { Cursor, Id, Timestamp } from './common.ts'
 
-/** What a name is made of: no colon, so that Basic can carry it (RFC 7617 §2). */
-export const USERNAME = { minLength: 3, maxLength: 64, pattern: /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$/u } as const
+/** What a name is made of: no colon, so that Basic can carry it (RFC 7617 §2), and nothing that cannot be seen. */
+export const USERNAME = { minLength: 3, maxLength: 64, pattern: /^(?!.*\p{Default_Ignorable_Code_Point})[\p{L}\p{N}][\p{L}\p{M}\p{N}._-]*$/u } as const
 const username = Type.String({ ...USERNAME, pattern: USERNAME.pattern.source, description: 'Unique, whatever its case or form of writing.', examples: ['alice'] })
 const email = Type.String({ format: 'email', maxLength: 254, description: 'Validated, not unique, never an identifier.', examples: ['alice@example.com'] })
-const fullName = Type.String({ minLength: 1, maxLength: 128, description: 'As people write it.', examples: ['Alice Liddell'] })
+const FULL_NAME = { minLength: 1, maxLength: 128, description: 'As people write it.', examples: ['Alice Liddell'] }
+const fullName = Type.String({ ...FULL_NAME, pattern: '^\\P{Cc}+$' })
 
 /** An account, without anything that proves who is using it. */
 export const User = Type.Object({
   id: Id,
   username: Type.String({ maxLength: 64, examples: ['alice'] }),
   email: Type.String({ maxLength: 254, examples: ['alice@example.com'] }),
-  full_name: Type.Union([fullName, Type.Null()]),
+  full_name: Type.Union([Type.String(FULL_NAME), Type.Null()]),
   disabled: Type.Boolean({ description: 'Whether the account is off.' }),
   roles: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 32, description: 'Names of roles, which stand for scopes.', examples: [['editor']] }),
   created_at: Timestamp

@@ -1,5 +1,6 @@
 // What a store must do, whatever engine is behind it. Members that travel to clients have their wire names.
 // A failure of the engine is thrown as `unavailable` (503); `null` or `false` means that there is no such thing.
+// Text that holds U+0000 is refused with `validation`, in whatever place, or found as nothing: never cut short there.
 
 /** A page of a list, newest first; `next` is the cursor of the page after it, absent on the last one. */
 export interface Page<T> {
@@ -49,7 +50,7 @@ export interface UserProfile {
 }
 
 export interface UserStore {
-  /** Throws `conflict` when the name is taken (names are one if they are one in NFKC without case), `validation` over 256 UTF-16 units. */
+  /** Throws `conflict` when the name is taken (names are one if `fold` makes them one), `validation` over 256 UTF-16 units or with a control character. */
   create (user: NewUser): Promise<User>
   findById (id: string): Promise<User | null>
   findByName (username: string): Promise<User | null>

@@ -5,7 +5,7 @@ import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CompiledQuery, Kysely, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely'
 import type { DatabaseConnection, SqliteDatabase, SqliteDialectConfig } from 'kysely'
-import { fault, refusal } from '../errors.ts'
+import { fault, isRefusal, refusal } from '../errors.ts'
 import { migrateToLatest } from './migrate.ts'
 import type { Stores } from './ports.ts'
 import { createSqlStores } from './sql.ts'
@@ -104,12 +104,18 @@ function kyselyDatabase (connection: Connection): SqliteDatabase {
       const statement = attempt(() => connection.prepare(text))
       return {
         reader: statement.columns().length > 0,
-        all: (parameters) => attempt<unknown[]>(() => statement.all(...parameters)),
-        run: (parameters) => attempt(() => statement.run(...parameters)),
-        iterate: (parameters) => attempt(() => statement.iterate(...parameters))
+        all: (parameters) => attempt<unknown[]>(() => statement.all(...bindable(parameters))),
+        run: (parameters) => attempt(() => statement.run(...bindable(parameters))),
+        iterate: (parameters) => attempt(() => statement.iterate(...bindable(parameters)))
       }
     }
   }
+}
+
+// The driver binds text up to its first NUL and says nothing: another name, or the half of what was acknowledged.
+function bindable<P> (parameters: readonly P[]): readonly P[] {
+  if (!parameters.some((parameter) => typeof parameter === 'string' && parameter.includes('\0'))) return parameters
+  throw refusal('validation', { detail: 'No text may contain the character U+0000' })
 }
 
 // An engine that fails is an outage, whatever it was asked; its own words are for the log.
@@ -117,6 +123,7 @@ function attempt<T> (work: () => T): T {
   try {
     return work()
   } catch (cause) {
+    if (isRefusal(cause)) throw cause
     throw refusal('unavailable', { retryAfterSeconds: 1, reason: 'the SQLite store failed', cause })
   }
 }

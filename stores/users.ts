@@ -13,6 +13,8 @@ const COLUMNS = ['id', 'username', 'email', 'full_name', 'disabled', 'roles', 'c
 
 // Folding a run of combining marks takes time in its square; a name comes from strangers.
 const MAX_NAME_LENGTH = 256
+// Nobody can see one; an engine may end the text at it (U+0000).
+const CONTROL = /\p{Cc}/u
 
 export function createUserStore (db: Kysely<Database>): UserStore {
   const select = db.selectFrom('users').select(COLUMNS)
@@ -25,7 +27,7 @@ export function createUserStore (db: Kysely<Database>): UserStore {
   return {
     async create ({ username, email, full_name = null, passwordHash, roles }) {
       const key = keyOf(username)
-      if (key === null) throw nameTooLong()
+      if (key === null) throw impossibleName()
       const row = await db.insertInto('users').values({
         id: uuidV7(),
         username,
@@ -92,11 +94,11 @@ export function createUserStore (db: Kysely<Database>): UserStore {
 
 // `null`, which equals nothing in SQL, for a name that no account can have.
 function keyOf (username: string): string | null {
-  return username.length > MAX_NAME_LENGTH ? null : fold(username)
+  return username.length > MAX_NAME_LENGTH || CONTROL.test(username) ? null : fold(username)
 }
 
-function nameTooLong (): Error {
-  const detail = `must have at most ${MAX_NAME_LENGTH} characters`
+function impossibleName (): Error {
+  const detail = `must have at most ${MAX_NAME_LENGTH} characters, and no control characters`
   return refusal('validation', { errors: [{ pointer: '/username', in: 'body', detail }] })
 }
 

@@ -1,82 +1,22 @@
-// What the documents say is tried: snippets are type-checked and run, tables and excerpts are compared with the code.
-// A snippet is run under the name in the comment before its fence, after the lines below that a reader has already.
+// What the documents say is tried: every snippet is type-checked here, those of README are run, tables and excerpts are
+// compared with the code. The guides and the pages of the plugins have test files of their own.
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { SignJWT } from 'jose'
 import t from 'tap'
 import { readConfiguration } from '../config.ts'
 import { refusals } from '../errors.ts'
 import * as gatehouse from '../index.ts'
+import { codeIn, documents, fencesOf, loadSnippet, readDocument, root, snippetsOf, statusOf, tableOf, tokenFor, writeSnippets } from './fixtures/documents.ts'
+import { guideContexts, readmeContexts } from './fixtures/snippet-contexts.ts'
 import type { FastifyInstance } from 'fastify'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = join(root, '.tap', 'snippets')
-const documents = ['README.md', 'SECURITY.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)]
-
-const contexts = new Map([
-  ['one-plugin', "const findOwner = async (key: string) => key === 'k' ? { subject: 'alice' } : undefined"],
-  ['route', "import { randomBytes } from 'node:crypto'\nconst secret = randomBytes(32)"],
-  ['existing', "import { randomBytes } from 'node:crypto'\nconst secret = randomBytes(32)"],
-  ['composition', [
-    "import { randomBytes } from 'node:crypto'",
-    "import Fastify from 'fastify'",
-    "import { apiKeyAuth, basicAuth, bearerAuth, rateLimit, scopes } from 'fastify-gatehouse'",
-    'const secret = randomBytes(32)',
-    'const app = Fastify()',
-    "await app.register(basicAuth, { users: { alice: 'wonderland' } })",
-    "await app.register(bearerAuth, { secret, issuer: 'https://id.example', audience: 'https://items.example' })",
-    "await app.register(apiKeyAuth, { verify: ({ key }) => key === 'k' ? { subject: 'bob', scopes: ['items:read'] } : null })",
-    'await app.register(scopes)',
-    'await app.register(rateLimit)'
-  ].join('\n')]
-])
-
-interface Snippet {
-  name: string
-  runs: boolean
-  code: string
-}
-
-function readDocument (name: string): string {
-  return readFileSync(join(root, name), 'utf8')
-}
-
-/** What stands between fences of a language, with the words of the comment before it. */
-function fencesOf (text: string, language: string): { mark: string; code: string }[] {
-  return [...text.matchAll(/(?:^<!-- (.*) -->\n)?^```(\w+)\n([\s\S]*?)^```$/gm)]
-    .filter(([, , found]) => found === language).map(([, mark = '', , code = '']) => ({ mark, code }))
-}
-
-function snippetsOf (document: string): Snippet[] {
-  return fencesOf(readDocument(document), 'ts').map(({ mark, code }, index) => {
-    const [, named] = /^test: (\S+)$/.exec(mark) ?? []
-    const name = named ?? `${document.replace(/\W/g, '-')}-${String(index)}`
-    return { name, runs: named !== undefined, code: runnable(`${contexts.get(name) ?? ''}\n${code}`) }
-  })
-}
-
-/** The snippet over our sources, not listening, and with its top-level names exported. */
-function runnable (code: string): string {
-  const names = [...code.matchAll(/^const (\w+) =/gm)].map(([, name = '']) => name)
-  const ours = code.replaceAll("'fastify-gatehouse'", "'../../index.ts'").replace(/app\.listen\(.*\)/, 'app.ready()')
-  return `${ours}\nexport { ${[...new Set(names)].join(', ')} }\n`
-}
-
-/** The rows under the header of a marked table, each a list of cells. */
-function tableOf (name: string): string[][] {
-  const [, table = ''] = new RegExp(`<!-- table: ${name} -->\n((?:\\|.*\n)+)`).exec(readDocument('README.md')) ?? []
-  return table.trim().split('\n').slice(2).map((row) => row.split('|').slice(1, -1).map((cell) => cell.trim()))
-}
-
-function codeIn (cell: string | undefined): string[] {
-  return [...(cell ?? '').matchAll(/`([^`]+)`/g)].map(([, word = '']) => word)
-}
 
 /** Each named option as a key of its plugin's options, for the compiler to judge. */
 function optionChecks (): string {
-  const lines = tableOf('plugins').flatMap(([plugin, , , options]) => {
+  const lines = tableOf('README.md', 'plugins').flatMap(([plugin, , , options]) => {
     const [name = ''] = codeIn(plugin)
     const type = `${name.charAt(0).toUpperCase()}${name.slice(1)}Options`
     return codeIn(options).length === 0 ? [] : [`export const ${name}: (keyof gatehouse.${type})[] = ${JSON.stringify(codeIn(options))}`]
@@ -86,43 +26,33 @@ function optionChecks (): string {
 
 function compile (): Promise<string[]> {
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  // Without what tap adds to every process: the compiler is not what is tested.
+  const { NODE_OPTIONS: _ours, ...env } = process.env
   return new Promise((resolve) => {
-    execFile(process.execPath, [tsc, '-p', folder, '--pretty', 'false'], { cwd: root }, (error, output) => {
+    execFile(process.execPath, [tsc, '-p', folder, '--pretty', 'false'], { cwd: root, env }, (error, output) => {
       const found = output.split('\n').filter((line) => /^(?:\.tap|error)/.test(line))
       resolve(error !== null && typeof error.code !== 'number' ? [error.message] : found)
     })
   })
 }
 
-rmSync(folder, { recursive: true, force: true })
-mkdirSync(folder, { recursive: true })
-const snippets = documents.flatMap(snippetsOf)
-for (const { name, code } of snippets) writeFileSync(join(folder, `${name}.ts`), code)
+const snippets = documents.flatMap((name) => snippetsOf(name, new Map([...readmeContexts, ...guideContexts])))
+writeSnippets(folder, snippets)
 writeFileSync(join(folder, 'options.ts'), optionChecks())
 writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ extends: '../../tsconfig.test.json', compilerOptions: { rootDir: '../..' }, include: ['*.ts'] }))
 const compiled = compile()
 
 async function load<T = object> (name: string): Promise<T & { app: FastifyInstance }> {
-  return await import(join(folder, `${name}.ts`)) as T & { app: FastifyInstance }
-}
-
-async function tokenFor (secret: Uint8Array, claims: Record<string, unknown> = {}, audience = 'https://items.example'): Promise<Record<string, string>> {
-  const token = await new SignJWT({ sub: 'alice', scope: 'items:read items:write', ...claims }).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt' })
-    .setIssuer('https://id.example').setAudience(audience).setExpirationTime('1m').sign(secret)
-  return { authorization: `Bearer ${token}` }
-}
-
-async function statusOf (app: FastifyInstance, url: string, headers: Record<string, string> = {}): Promise<number> {
-  return (await app.inject({ url, headers })).statusCode
+  return await loadSnippet<T>(folder, name)
 }
 
 t.test('every snippet and every named option passes the type check', async (t) => {
-  t.ok(snippets.length >= 4)
+  t.ok(snippets.length >= 30)
   t.strictSame(await compiled, [])
 })
 
-t.test('every marked snippet is run here', async (t) => {
-  t.strictSame(snippets.filter(({ runs }) => runs).map(({ name }) => name).sort(), [...contexts.keys()].sort())
+t.test('every marked snippet of README is run here', async (t) => {
+  t.strictSame(snippetsOf('README.md', readmeContexts).map(({ name }) => name).sort(), [...readmeContexts.keys()].sort())
 })
 
 t.test('README: one plugin', async (t) => {
@@ -188,7 +118,7 @@ t.test('README: in a service that exists', async (t) => {
 })
 
 t.test('README: the tables of plugins and of what stands beside them are the exports', async (t) => {
-  const named = (table: string): string[] => tableOf(table).flatMap(([first]) => codeIn(first))
+  const named = (table: string): string[] => tableOf('README.md', table).flatMap(([first]) => codeIn(first))
   const isPlugin = (value: unknown): boolean => typeof value === 'function' && Symbol.for('skip-override') in value
   const exported = Object.entries(gatehouse)
   t.strictSame([...named('plugins'), ...named('beside')].sort(), exported.map(([name]) => name).sort())
@@ -196,7 +126,7 @@ t.test('README: the tables of plugins and of what stands beside them are the exp
 })
 
 t.test('README: the table of answers has the codes and statuses of the error table', async (t) => {
-  const rows = tableOf('answers')
+  const rows = tableOf('README.md', 'answers')
   t.ok(rows.length >= 8)
   for (const [situation = '', status, code] of rows) {
     const [name = ''] = codeIn(code)
@@ -213,7 +143,7 @@ t.test('README: the table of the configuration names every variable that is read
     }
   })
   const { host, port, logLevel, docs } = readConfiguration(environment)
-  const rows = tableOf('configuration')
+  const rows = tableOf('README.md', 'configuration')
   t.strictSame(rows.flatMap(([names]) => codeIn(names)).sort(), [...read].sort())
   const defaults = new Map(rows.map(([names, value]) => [names, value]))
   t.strictSame([host, String(port), logLevel].map((value) => `\`${value}\``), ['`HOST`', '`PORT`', '`LOG_LEVEL`'].map((name) => defaults.get(name)))

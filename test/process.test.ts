@@ -92,7 +92,7 @@ t.test('npm start prints three lines that work when pasted; a second start keeps
   t.match(await (await fetch(`${second.url}/users/me`, { headers: { authorization: `Bearer ${token}` } })).json(), { username: 'keeper' })
   t.ok(await tokenOf(second.url, 'keeper'))
   await waitFor(() => second.stdout().includes('/users/me'))
-  t.match(second.stdout(), /^An administrator exists already\.$/m)
+  t.notMatch(second.stdout(), /administrator/i, 'it is shown once')
   t.notMatch(second.stdout(), secret)
   second.child.kill('SIGINT')
   t.same(await second.ended, { code: 0, signal: null })

@@ -18,6 +18,7 @@ t.test('R044 random secrets have no weakness', async (t) => {
     }
   }
   t.equal(weaknessOf(new Uint8Array(randomBytes(64)), 64), null)
+  t.equal(weaknessOf(Buffer.from('Zq3kV7mXw9Tb5rLpNc8sYf2HgJd4Ae{}'), 32), null, 'as random bytes may end')
 })
 
 t.test('R044 a secret shorter than the algorithm asks for', async (t) => {
@@ -59,6 +60,19 @@ const weak: [string, string | Uint8Array, RegExp][] = [
   ['R043 DER as base64', spki.toString('base64'), /text of a/],
   ['R043 DER as base64url', ed.publicKey.export({ type: 'spki', format: 'der' }).toString('base64url'), /text of a/],
   ['R043 DER as hex', spki.toString('hex'), /text of a/],
+  ...[['PEM', pem], ['a JWK', jwk], ['a JWKS', `{"keys":[${jwk}]}`], ['the body of a PEM', pem.replace(/-----.*-----/g, '')], ['an OpenSSH key', `ssh-ed25519 ${tail}`]].flatMap(([what = '', text = '']) =>
+    (['base64', 'base64url', 'hex'] as const).map((encoding): [string, string, RegExp] => [`R043 ${what} as ${encoding}`, Buffer.from(text).toString(encoding), /text of a/])),
+  ['R043 PEM as base64 in lines', pem.replace(/[^]*/, (text) => Buffer.from(text).toString('base64')).replace(/.{64}/g, '$&\n'), /text of a/],
+  ['R043 the body of an OpenSSH RSA key', `AAAAB3NzaC1yc2E${tail} alice@example`, /text of a/],
+  ['R043 the body of an OpenSSH Ed25519 key', `AAAAC3NzaC1lZDI1NTE5${tail} alice@example`, /text of a/],
+  ['R043 the body of an OpenSSH ECDSA key', `AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY${tail} alice@example`, /text of a/],
+  ['R043 the body of an OpenSSH Ed25519 key on a token', `AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t${tail} alice@example`, /text of a/],
+  ['R043 the body of an OpenSSH ECDSA key on a token', `AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20${tail} alice@example`, /text of a/],
+  ['R044 the bytes 0 to 31', Uint8Array.from({ length: 32 }, (_, at) => at), /sequence/],
+  ['R044 the bytes 0 to 31 as hex', Buffer.from(Array.from({ length: 32 }, (_, at) => at)).toString('hex'), /sequence/],
+  ['R044 every third byte, down', Uint8Array.from({ length: 64 }, (_, at) => 255 - 3 * at), /sequence/],
+  ['R044 the alphabet backwards', 'zyxwvutsrqponmlkjihgfedcbazyxwvu', /sequence/],
+  ['R044 the alphabet backwards and digits', 'ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210', /sequence/],
   ['R043 a JWK', jwk, /text of a/],
   ['R043 a JWK with escapes', jwk.replace('"kty"', '"\\u006bty"'), /text of a/],
   ['R043 a JWKS', `{"keys":[${jwk}]}`, /text of a/],

@@ -41,21 +41,21 @@ function identifies (node: Tree, given: Credentials): boolean {
   }
 }
 
-function refuses (node: Tree, given: Credentials): boolean {
+/** Whether anything bad was presented; then nobody is let in as a stranger. */
+function isBad (node: Tree, given: Credentials): boolean {
   switch (node.type) {
     case 'scheme': return given[node.name] === 'bad'
-    case 'anyOf': return !identifies(node, given) && node.members.some((member) => refuses(member, given))
-    case 'allOf': return node.members.some((member) => refuses(member, given))
-    case 'optional': return refuses(node.member, given)
+    case 'optional': return isBad(node.member, given)
+    default: return node.members.some((member) => isBad(member, given))
   }
 }
 
 function accepts (node: Tree, given: Credentials): boolean {
   switch (node.type) {
     case 'scheme': return given[node.name] === 'good'
-    case 'anyOf': return identifies(node, given) || (!refuses(node, given) && node.members.some((member) => accepts(member, given)))
+    case 'anyOf': return identifies(node, given) || (!isBad(node, given) && node.members.some((member) => accepts(member, given)))
     case 'allOf': return node.members.every((member) => accepts(member, given))
-    case 'optional': return accepts(node.member, given) || !refuses(node.member, given)
+    case 'optional': return accepts(node.member, given) || !isBad(node.member, given)
   }
 }
 

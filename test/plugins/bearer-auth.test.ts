@@ -72,7 +72,7 @@ t.test('R120 R121 which scope claims hold scopes', async (t) => {
     ['R120 names, in order', 'b a', ['b', 'a']],
     ['R120 a name twice', 'a b a', ['a', 'b']],
     ['R120 all characters of the grammar', '!#$%&\'()*+,-./:;<=>?@[]^_`{|}~', ['!#$%&\'()*+,-./:;<=>?@[]^_`{|}~']],
-    ['R121 a list of names', ['a', 'b'], ['a', 'b']],
+    ['R121 a list of names, as scopeClaim was not given', ['a', 'b'], []],
     ['R120 an empty string', '', []],
     ['R120 two spaces between', 'a  b', []],
     ['R120 a space at the end', 'a ', []],
@@ -91,6 +91,16 @@ t.test('R120 R121 which scope claims hold scopes', async (t) => {
   ]
   for (const [what, scope, expected] of rows) {
     await t.test(what, async (t) => { t.strictSame((await principalOf(service, { scope })).scopes, expected) })
+  }
+  for (const scopeClaim of ['scope', 'permissions']) {
+    const opted = await bearerService(t, { scopeClaim })
+    const lists: [string, unknown, string[]][] = [
+      ['a list of names', ['a', 'b', 'a'], ['a', 'b']], ['a string', 'a b', ['a', 'b']], ['an empty list', [], []], ['a nested list', [['a']], []],
+      ['a list with a number', ['a', 1], []], ['a list with two names in one', ['a b'], []], ['an object', { 0: 'a', length: 1 }, []]
+    ]
+    for (const [what, value, expected] of lists) {
+      await t.test(`R121 with scopeClaim ${scopeClaim}, ${what}`, async (t) => { t.strictSame((await principalOf(opted, { [scopeClaim]: value })).scopes, expected) })
+    }
   }
 })
 

@@ -261,3 +261,32 @@ t.test('guardedRoutes is sorted, safe to serialise and a copy', async (t) => {
   routes[2]?.requirement?.pop()
   t.equal(app.guardedRoutes()[2]?.requirement?.length, 2, 'changing the copy changes nothing')
 })
+
+t.test('R010 routes that differ in constraints alone each have a line in the registry', async (t) => {
+  const app = await boot(({ app, a }) => {
+    app.get('/q', { onRequest: a }, handler)
+    app.get('/q', { constraints: { host: 'open.example' } }, handler)
+  })
+  t.same(app.guardedRoutes().filter(({ method }) => method === 'GET').map(({ access }) => access).sort(), ['guarded', 'undeclared'])
+  await app.close()
+})
+
+for (const options of [true, 1, [], null]) {
+  t.test(`core options that are ${JSON.stringify(options)} are refused`, async (t) => {
+    const app = Fastify()
+    await t.rejects(async () => { useGuards(app, options as unknown as GuardsOptions) }, { code: 'GATEHOUSE_OPTION_INVALID' })
+    await app.close()
+  })
+}
+
+t.test('R010 a route whose declaration failed does not stand for one that the core never saw', async (t) => {
+  const app = Fastify()
+  let older: FastifyInstance | undefined
+  await app.register(async (child) => { older = child })
+  await app.register(guards, { defaultAccess: 'deny' })
+  app.get('/public', { onRequest: app.publicAccess('a test') }, handler)
+  t.throws(() => app.get('/a/:b?/c', { onRequest: app.publicAccess('a test') }, handler))
+  older?.get('/hidden', handler)
+  await t.rejects(async () => { await app.ready() }, { code: 'GATEHOUSE_EARLIER_ROUTES' })
+  await app.close()
+})

@@ -2,6 +2,7 @@ import t from 'tap'
 import Fastify from 'fastify'
 import officialCors from '@fastify/cors'
 import officialHelmet from '@fastify/helmet'
+import type { onSendHookHandler } from 'fastify'
 import type { FastifyInstance, FastifyServerOptions, InjectOptions } from 'fastify'
 import { FormatRegistry } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
@@ -268,6 +269,7 @@ t.test('R160 R161 ADV @fastify/cors: refused at boot', (t) => {
     ['user info', { origin: ['https://a@app.example.com'] }], ['a scheme without origins', { origin: ['data:x'] }], ["'null' with credentials", { origin: ['null'], credentials: true }],
     ['a reason without every origin', { origin: [APP], anyOrigin: 'x' }], ['an empty reason', { origin: '*', anyOrigin: '' }], ['an age above 7200', { origin: [APP], maxAgeSeconds: 7201 }],
     ['an age as a text', { origin: [APP], maxAgeSeconds: '60' }], ['every header', { origin: [APP], allowedHeaders: ['*'] }], ['methods as a text', { origin: [APP], methods: 'GET' }],
+    ...['methods', 'allowedHeaders', 'exposedHeaders'].map((name): [string, unknown] => [`${name} that are null`, { origin: [APP], [name]: null }]),
     ['a header with a line break', { origin: [APP], exposedHeaders: ['x\r\ny'] }], ['an unknown option', { origin: [APP], maxAge: 5 }],
     ['R190 an own __proto__', JSON.parse('{"__proto__":{"origin":["https://evil.com"]}}')]
   ]
@@ -468,4 +470,26 @@ t.test('problems and securityHeaders refuse options at boot', async (t) => {
   }
   const app = await build(async (app) => { await app.register(securityHeaders, { contentSecurityPolicy: "default-src 'self'" }) })
   t.equal((await app.inject('/ok')).headers['content-security-policy'], "default-src 'self'")
+})
+
+t.test('R005 an onSend hook that fails at once does not send its message either', async (t) => {
+  const failing: [title: string, hook: onSendHookHandler][] = [
+    ['throws', () => { throw new Error(SECRET) }],
+    ['calls back with an error', (_request, _reply, _payload, done) => { done(new Error(SECRET)) }]
+  ]
+  for (const [title, hook] of failing) {
+    await t.test(title, async (t) => {
+      const app = Fastify()
+      t.teardown(() => app.close())
+      await app.register(problems)
+      app.addHook('onSend', hook)
+      app.get('/', () => 'ok')
+      for (const url of ['/', '/missing']) {
+        const response = await app.inject(url)
+        t.equal(response.statusCode, 500, url)
+        t.match(response.json(), { code: 'internal_error' })
+        t.notMatch(response.body, SECRET)
+      }
+    })
+  }
 })

@@ -19,6 +19,7 @@ import type { OpenapiOptions } from '../../plugins/openapi.ts'
 const info = { title: 'Items', version: '1.0.0' }
 
 interface Operation {
+  description?: string
   security?: object[]
   responses: Record<string, { description: string; headers?: Record<string, object>; content?: Record<string, { schema: object }> }>
   [extension: `x-${string}`]: unknown
@@ -96,6 +97,33 @@ t.test('the document says what each route requires', async (t) => {
   t.strictSame(Object.keys(responses).sort(), ['200', '400', '401', '403', '503'])
   for (const status of ['400', '401', '403', '503']) t.strictSame(responses[status]?.content, { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } })
   t.ok(components.schemas['Problem'])
+})
+
+t.test('the description of an operation says what its guards ask for', async (t) => {
+  const app = await service(t, withOpenapi({ guards: { adoptSchemaSecurity: true } }), async (app) => {
+    everyKind(app)
+    app.get('/written', { onRequest: app.publicAccess('a test'), schema: { description: 'By **hand**.' } }, () => '')
+    app.get('/adopted', { schema: { security: [{ basic: [] }] } }, () => '')
+    app.get('/odd', { onRequest: [app.apiKey, app.requirePolicy('a`b', () => true), app.limit({ name: 'own', max: 1, timeWindow: 1000, by: () => 'x' })] }, () => '')
+    await app.register(async (child) => {
+      child.protect(app.basic)
+      child.get('/inside', { onRequest: app.requireRoles('boss') }, () => '')
+    })
+  })
+  const { paths } = (await app.inject('/openapi.json')).json<Document>()
+  t.strictSame(Object.fromEntries(Object.entries(paths).map(([url, { get }]) => [url, get?.description?.split('\n')])), {
+    '/one/{id}': ['- **Guards:** `anyOf(bearer, apiKey)`, `requireScopes(items:read)`', '- **Scopes:** `items:read`'],
+    '/any': ['- **Guards:** `bearer`, `requireAnyScope(items:read, items:write)`, `requireAnyRole(boss, clerk)`', '- **Scopes:** one of `items:read` or `items:write`', '- **Roles:** one of `boss` or `clerk`'],
+    '/maybe': ['- **Guards:** `optional(basic)`', '- **Credentials:** optional'],
+    '/both': ['- **Guards:** `allOf(basic, apiKey)`, `requireRoles(boss)`, `requirePolicy(weekday)`', '- **Roles:** `boss`', '- **Policies:** `weekday`', '- **Limits:** `first`: 1 in 60 seconds per address'],
+    '/late': ['- **Guards:** `basic`', '- **Limits:** `late`: 9 in 60 seconds per principal'],
+    '/public': ['- **Public:** a test'],
+    '/open': undefined,
+    '/written': ['By **hand**.', '', '- **Public:** a test'],
+    '/adopted': ['- **Guards:** `anyOf(allOf(basic))`'],
+    '/odd': ['- **Guards:** `apiKey`, `` requirePolicy(a`b) ``', '- **Policies:** `` a`b ``', "- **Limits:** `own`: 1 in 1 second per a key of the service's own"],
+    '/inside': ['- **Guards:** `basic`, `requireRoles(boss)`', '- **Roles:** `boss`']
+  })
 })
 
 t.test('a limit that counts first tells of itself in every refusal, one that counts last does not', async (t) => {

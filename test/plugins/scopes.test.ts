@@ -88,10 +88,41 @@ t.test('an authorization judges the first authenticating member of its own group
   app.get('/group', { onRequest: [a, app.allOf(b, app.requireScopes('s'))] }, () => 'ok')
   const rows: [string, Record<string, string>, number][] = [
     ['/list', { 'x-a': 'alice;s', 'x-b': 'bob' }, 200], ['/list', { 'x-a': 'alice', 'x-b': 'bob;s' }, 403],
-    ['/after', { 'x-a': 'alice', 'x-b': 'bob;s' }, 403], ['/after', { 'x-b': 'bob;s' }, 200], ['/after', { 'x-a': 'alice;s' }, 401],
+    ['/after', { 'x-a': 'alice', 'x-b': 'bob;s' }, 200], ['/after', { 'x-a': 'alice', 'x-b': 'bob' }, 403], ['/after', { 'x-b': 'bob;s' }, 200], ['/after', { 'x-a': 'alice;s' }, 401],
     ['/group', { 'x-a': 'alice', 'x-b': 'bob;s' }, 200], ['/group', { 'x-a': 'alice;s', 'x-b': 'bob' }, 403]
   ]
   for (const [url, headers, status] of rows) t.equal((await app.inject({ url, headers })).statusCode, status, `${url} with ${JSON.stringify(headers)}`)
+})
+
+t.test('R123 of several alternatives the one whose principal has the right lets the request in', async (t) => {
+  const { app, a, b } = await service(t)
+  const either = app.anyOf(a, b)
+  app.get('/x', { onRequest: [either, app.requireScopes('s')] }, (request) => ({ who: either.principal(request).subject, principal: request.principal.subject }))
+  const rows: [Record<string, string>, number, string | undefined][] = [
+    [{ 'x-a': 'alice;s', 'x-b': 'bob;s' }, 200, 'alice'], [{ 'x-a': 'alice', 'x-b': 'bob;s' }, 200, 'bob'],
+    [{ 'x-a': 'bad', 'x-b': 'bob;s' }, 200, 'bob'], [{ 'x-a': 'alice;s', 'x-b': 'bad' }, 200, 'alice'],
+    [{ 'x-a': 'alice', 'x-b': 'bob' }, 403, undefined], [{ 'x-a': 'alice' }, 403, undefined], [{ 'x-a': 'alice', 'x-b': 'bad' }, 403, undefined]
+  ]
+  for (const [headers, status, who] of rows) {
+    const response = await app.inject({ url: '/x', headers })
+    t.equal(response.statusCode, status, JSON.stringify(headers))
+    if (who !== undefined) t.same(response.json(), { who, principal: who })
+  }
+})
+
+t.test('R007 a foreign thenable decides by what it resolves to, whatever its own then returns', async (t) => {
+  const { app, a } = await service(t)
+  const thenable = (answer: unknown): Promise<boolean> => ({
+    then (resolve: (value: unknown) => void) {
+      setImmediate(() => { resolve(answer) })
+      return null
+    }
+  }) as unknown as Promise<boolean>
+  app.get('/no', { onRequest: [a, app.requirePolicy('no', () => thenable(false))] }, () => 'ok')
+  app.get('/yes', { onRequest: [a, app.requirePolicy('yes', () => thenable(true))] }, () => 'ok')
+  app.get('/odd', { onRequest: [a, app.requirePolicy('odd', () => thenable('maybe'))] }, () => 'ok')
+  const statuses = ['/no', '/yes', '/odd'].map(async (url) => (await app.inject({ url, headers: { 'x-a': 'alice' } })).statusCode)
+  t.same(await Promise.all(statuses), [403, 200, 503])
 })
 
 t.test('R124 a hidden resource is the 404 of one that is missing', async (t) => {

@@ -187,7 +187,7 @@ t.test('R171 answerHeaders are what securityHeaders sends: the two cannot drift'
   t.same(Object.fromEntries(Object.entries(headers).filter(([name]) => !own.has(name))), answerHeaders)
 })
 
-t.test('R186 F5 one Host', (t) => {
+t.test('R186 F5 one Host, one Content-Type, one form of target', (t) => {
   const rows: [string, string, number, ServerOptionsOptions?][] = [
     ['one Host', get('Host: a', 'Connection: close'), 200],
     ['two Hosts', get('Host: a', 'Host: b', 'Connection: close'), 400],
@@ -197,6 +197,10 @@ t.test('R186 F5 one Host', (t) => {
     ['an absolute URL that only seems to name the Host', lines('GET http://a@evil/x HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
     ['an absolute URL that names another', lines('GET http://evil/x HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
     ['an absolute URL with another port', lines('GET http://a:81/x HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
+    ['one Content-Type', get('Host: a', 'Content-Type: application/json', 'Connection: close'), 200],
+    ['two Content-Types', get('Host: a', 'Content-Type: application/json', 'content-TYPE: text/plain', 'Connection: close'), 400],
+    ['two equal Content-Types', get('Host: a', 'Content-Type: application/json', 'Content-Type: application/json', 'Connection: close'), 400],
+    ['an asterisk for anything but OPTIONS (RFC 9112 §3.2.4)', lines('GET * HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
     ['a Host in the list', get('Host: API.example.com', 'Connection: close'), 200, { allowedHosts: ['api.example.com'] }],
     ['a Host that is not', get('Host: evil.example.com', 'Connection: close'), 400, { allowedHosts: ['api.example.com'] }],
     ['a Host with a port that is not', get('Host: api.example.com:81', 'Connection: close'), 400, { allowedHosts: ['api.example.com'] }],
@@ -404,6 +408,8 @@ t.test('R187 R190 R154 F7 options are refused', (t) => {
     ['no request time-out', { requestTimeoutSeconds: 0 }], ['NaN', { requestTimeoutSeconds: NaN }], ['headers slower than the request', { requestTimeoutSeconds: 5, headersTimeoutSeconds: 6 }],
     ['keep-alive too short', { keepAliveTimeoutSeconds: 4 }], ['keep-alive too long', { keepAliveTimeoutSeconds: 73 }], ['no limit of requests', { maxRequestsPerSocket: 0 }],
     ['hosts as a text', { allowedHosts: 'a' }], ['no hosts', { allowedHosts: [] }], ['a host in upper case', { allowedHosts: ['API.example.com'] }], ['a host with a path', { allowedHosts: ['a/b'] }],
+    ['a bigint', { requestTimeoutSeconds: 1n }], ['a bigint for headers', { headersTimeoutSeconds: 1n }], ['hosts that are null', { allowedHosts: null }],
+    ['a blank header name', { requestIdHeader: ' ' }], ['a header name with a colon', { requestIdHeader: 'X-A:' }], ['a header name that is null', { requestIdHeader: null }],
     ['an empty header name', { requestIdHeader: '' }], ['a header flag', { requestIdHeader: true }], ['a logger as a text', { logger: 'info' }],
     ['an own __proto__', JSON.parse('{"__proto__":{"bodyLimit":9}}')], ['a list', []], ['null', null]
   ]

@@ -25,10 +25,10 @@ t.test('items are made, read, listed and deleted, by a token and by an API key',
   const { headers: key } = await demo.key(token, ['items:read', 'items:write'])
   for (const [way, headers] of [['token', token], ['key', key]] as const) {
     await t.test(way, async (t) => {
-      const made = await demo.send({ method: 'POST', url: '/items', headers, payload: { title: 'A lamp', description: 'Brass' } })
+      const made = await demo.send({ method: 'POST', url: '/items', headers, payload: { title: 'A lamp', description: 'Brass,\n\t1920s' } })
       t.equal(made.statusCode, 201)
       const item = made.json<Item>()
-      t.match(item, { id: /^[0-9a-f-]{36}$/, owner: alice.id, title: 'A lamp', description: 'Brass', created_at: /Z$/ })
+      t.match(item, { id: /^[0-9a-f-]{36}$/, owner: alice.id, title: 'A lamp', description: 'Brass,\n\t1920s', created_at: /Z$/ })
       t.equal(made.headers.location, `/items/${item.id}`)
       t.equal(made.headers['cache-control'], 'no-store', 'R170')
       t.strictSame((await demo.send({ url: String(made.headers.location), headers })).json(), item)
@@ -70,6 +70,7 @@ t.test('GET /items goes page by page, newest first, and finds what contains q', 
     ['a cursor that nobody handed out', 'cursor=abc', { parameter: 'cursor' }],
     ['an empty q', 'q=', { parameter: 'q' }]
   ]
+  await t.test('a q with a NUL, which would match every item', (t) => assertRefused(t, demo, { url: '/items?q=%00zz', headers }, { status: 400, code: 'validation' }))
   for (const [title, query, where] of rows) {
     await t.test(title, async (t) => {
       const refused = await assertRefused(t, demo, { url: `/items?${query}`, headers }, { status: 400, code: 'validation' })
@@ -124,6 +125,10 @@ t.test('who is refused at /items, whatever is behind it', async (t) => {
     ['R183 an owner in the body', { method: 'POST', url: '/items', headers: token, payload: { title: 'x', owner: 'bob' } }, { status: 400, code: 'validation' }],
     ['R183 a title that is a number', { method: 'POST', url: '/items', headers: token, payload: { title: 1 } }, { status: 400, code: 'validation' }],
     ['an empty title', { method: 'POST', url: '/items', headers: token, payload: { title: '' } }, { status: 400, code: 'validation' }],
+    ['a title with a NUL', { method: 'POST', url: '/items', headers: token, payload: { title: 'a\0b' } }, { status: 400, code: 'validation' }],
+    ['a title of two lines', { method: 'POST', url: '/items', headers: token, payload: { title: 'a\nb' } }, { status: 400, code: 'validation' }],
+    ['a description with an escape', { method: 'POST', url: '/items', headers: token, payload: { title: 'a', description: 'a\u001bb' } }, { status: 400, code: 'validation' }],
+    ['the name of a key with a NUL', { method: 'POST', url: '/api-keys', headers: token, payload: { name: 'a\0b', scopes: ['me'] } }, { status: 400, code: 'validation' }],
     ['R181 a text', { method: 'POST', url: '/items', headers: { ...token, 'content-type': 'text/plain' }, payload: '{"title":"x"}' }, { status: 415, code: 'unsupported_media_type' }],
     ['an id that is none', { method: 'GET', url: '/items/1', headers: token }, { status: 400, code: 'validation' }]
   ]

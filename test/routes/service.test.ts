@@ -139,6 +139,10 @@ t.test('R209 the documentation in production', async (t) => {
       await assertRefused(t, demo, { url, headers: editor.basic }, { status: 403, code: 'insufficient_scope' })
       t.equal((await demo.send({ url, headers: { authorization: basic } })).statusCode, 200, url)
     }
+    const headers = { authorization: `Basic ${Buffer.from('root:wrong').toString('base64')}` }
+    const statuses: number[] = []
+    for (const url of Array<string[]>(11).fill(['/docs', '/basic/me']).flat()) statuses.push((await demo.app.inject({ url, headers, remoteAddress: '203.0.113.9' })).statusCode)
+    t.same(statuses, [...Array<number>(20).fill(401), 429, 429], 'wrong credentials meet one limit, wherever Basic is accepted')
     for (const url of ['/docs/%2e%2e/package.json', '/docs/static/nothing.js']) {
       assertProblem(t, demo, await demo.send({ url, headers: { authorization: basic } }), { status: 404, code: 'not_found' })
     }

@@ -73,7 +73,9 @@ export function testStores (t: Test, open: (t: Test) => Promise<Stores>): void {
     t.equal(await users.replacePasswordHash(ABSENT, { from: HASH, to: 'x' }), false)
   })
 
-  const sameNames: [string, string][] = [['alice', 'ALICE'], ['ＡＬＩＣＥ', 'alice'], ['Å', 'A\u030a'], ['ﬁona', 'FIONA'], ['İ', 'i\u0307']]
+  const sameNames: [string, string][] = [
+    ['ΟΔΟΣ', 'οδοσ'], ['οδος', 'οδοσ'], ['STRASSE', 'straße'], ['STRAẞE', 'straße'], ['alice', 'ALICE'], ['ＡＬＩＣＥ', 'alice'], ['Å', 'A\u030a'], ['ﬁona', 'FIONA'], ['İ', 'i\u0307']
+  ]
   for (const [name, other] of sameNames) {
     t.test(`users: ${JSON.stringify(name)} and ${JSON.stringify(other)} are one name`, async (t) => {
       const { users } = await open(t)
@@ -103,6 +105,52 @@ export function testStores (t: Test, open: (t: Test) => Promise<Stores>): void {
     await t.rejects(users.create(userOf(name)), { code: 'validation', errors: [{ pointer: '/username', in: 'body' }] })
     t.ok(performance.now() - start < 1000, 'folding it would take a minute')
     t.ok(await users.create(userOf('x'.repeat(256))))
+  })
+
+  for (const control of ['\0', '\n', '\x7f', '\x85']) {
+    t.test(`users: a name with ${JSON.stringify(control)} is nobody's, and none is made`, async (t) => {
+      const { users } = await open(t)
+      const user = await users.create(userOf('alice'))
+      for (const name of [`alice${control}`, `alice${control}x`, `${control}alice`, control]) {
+        t.equal(await users.findByName(name), null)
+        t.equal(await users.findCredentials(name), null)
+        await t.rejects(users.create({ ...userOf('bob'), username: name }), { code: 'validation', errors: [{ pointer: '/username', in: 'body' }] })
+      }
+      t.same((await users.list()).items, [user])
+    })
+  }
+
+  t.test('text with U+0000 is refused wherever it stands, and changes and finds nothing', async (t) => {
+    const { users, items, apiKeys } = await open(t)
+    const user = await users.create(userOf('alice'))
+    const item = await items.create({ owner: user.id, title: 'One' })
+    const key = await apiKeys.create({ ...createApiKey(), owner: user.id, name: 'ci', scopes: ['me'] })
+    const calls: [string, () => Promise<unknown>][] = [
+      ['the e-mail of a new user', () => users.create({ ...userOf('bob'), email: 'a\0b@mail.example' })],
+      ['the id of a user', () => users.findById(`${user.id}\0x`)],
+      ['the q of users', () => users.list({ q: '\0zz' })],
+      ['an e-mail', () => users.updateProfile(user.id, { email: 'a\0b@mail.example' })],
+      ['a full name', () => users.updateProfile(user.id, { full_name: 'a\0b' })],
+      ['the id of whom to disable', () => users.setDisabled(`${user.id}\0x`, true)],
+      ['a hash', () => users.replacePasswordHash(user.id, { from: `${HASH}\0x`, to: 'x' })],
+      ['a title', () => items.create({ owner: user.id, title: 'a\0b' })],
+      ['a description', () => items.create({ owner: user.id, title: 'a', description: 'a\0b' })],
+      ['an owner', () => items.create({ owner: `${user.id}\0x`, title: 'a' })],
+      ['the id of an item', () => items.get(`${item.id}\0junk`)],
+      ['the id of what to remove', () => items.remove(`${item.id}\0junk`)],
+      ['the q of items', () => items.list({ q: '\0zz' })],
+      ['the name of a key', () => apiKeys.create({ ...createApiKey(), owner: user.id, name: 'a\0b', scopes: [] })],
+      ['the id of a key', () => apiKeys.findActive(`${key.id}\0x`)],
+      ['the owner of keys', () => apiKeys.listByOwner(`${user.id}\0x`)],
+      ['the owner of a key to revoke', () => apiKeys.revoke(key.id, `${user.id}\0x`)]
+    ]
+    for (const [title, call] of calls) {
+      await t.test(title, async (t) => { await t.rejects(call(), { code: 'validation', statusCode: 400 }) })
+    }
+    t.same((await users.list()).items, [user])
+    t.equal((await users.findCredentials('alice'))?.passwordHash, HASH)
+    t.same((await items.list()).items, [item])
+    t.same((await apiKeys.listByOwner(user.id)).items, [key])
   })
 
   t.test('users: names and e-mails are not trimmed, and an e-mail need not be unique', async (t) => {

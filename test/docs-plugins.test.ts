@@ -1,0 +1,226 @@
+// The page and the example of each plugin: options and defaults are those of the interfaces, codes are those of the
+// tables, the example on the page is the file, and the file does what the page says.
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { faults, refusals } from '../errors.ts'
+import { codeIn, fencesOf, loadSnippet, readDocument, root, snippetsOf, tableOf, writeSnippets } from './fixtures/documents.ts'
+import { exportsOf } from './fixtures/public-api.ts'
+import { guideContexts } from './fixtures/snippet-contexts.ts'
+import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { Test } from 'tap'
+import type { Documented } from './fixtures/public-api.ts'
+
+const api = exportsOf(join(root, 'index.ts'))
+const routeFiles = readdirSync(join(root, 'routes')).filter((name) => name !== 'oauth-errors.ts')
+const pages = readdirSync(join(root, 'docs', 'plugins')).map((name) => name.replace('.md', ''))
+const { exports: paths } = JSON.parse(readDocument('package.json')) as { exports: object }
+
+/** What is decorated, by page, with the interface that says how. */
+const services: Readonly<Record<string, string>> = { stores: 'stores/ports.ts Stores', passwords: 'credentials/passwords.ts Passwords', tokens: 'plugins/tokens.ts Tokens', accounts: 'plugins/accounts.ts Accounts' }
+
+function pascal (page: string): string {
+  return page.replace(/(?:^|-)(\w)/g, (_dash, letter: string) => letter.toUpperCase())
+}
+
+function membersOf (name: string): Documented[] {
+  return api.find((entry) => entry.name === name)?.members ?? []
+}
+
+/** A default as it is compared: without marks, and without what a sentence says of it. */
+function plain (text: string): string {
+  return text.replaceAll('`', '').replace(/\.$/, '')
+}
+
+function assertOptions (t: Test, document: string, { table, type }: { table: string; type: string }): void {
+  const rows = tableOf(document, table)
+  const members = membersOf(type)
+  t.strictSame(rows.map(([name]) => codeIn(name)[0]).sort(), members.map(({ name }) => name).sort(), `${table}: the members of ${type}`)
+  for (const { name, optional, standard } of members) {
+    const told = plain(rows.find(([first]) => codeIn(first)[0] === name)?.[1] ?? '')
+    const expected = standard === undefined ? [optional ? '–' : 'required'] : [plain(standard), plain(standard.split(': ')[0] ?? '')]
+    t.ok(expected.includes(told), `${name}: ${told} is ${expected.join(' or ')}`)
+  }
+}
+
+t.test('every plugin of the package has a page and an example', async (t) => {
+  const alone = Object.keys(paths).filter((path) => /^\.\/[^/]+$/.test(path)).map((path) => path.slice(2))
+  t.strictSame(pages.sort(), alone.filter((name) => name !== 'openapi-transform').sort())
+  t.strictSame(readdirSync(join(root, 'examples', 'plugins')).map((name) => name.replace('.ts', '')).sort(), pages)
+})
+
+for (const page of pages) {
+  const document = `docs/plugins/${page}.md`
+  t.test(document, async (t) => {
+    const text = readDocument(document)
+    t.match(text, new RegExp(`^# \`${pascal(page).charAt(0).toLowerCase()}${pascal(page).slice(1)}\`\n`))
+    t.ok(text.includes(`'fastify-gatehouse'\`, or alone from \`fastify-gatehouse/${page}\``), 'how to import it')
+    assertOptions(t, document, { table: 'options', type: `${pascal(page)}Options` })
+    if (tableOf(document, 'limit').length > 0) assertOptions(t, document, { table: 'limit', type: 'LimitOptions' })
+
+    const [file = '', service = ''] = (services[page] ?? '').split(' ')
+    const members = file === '' ? [] : exportsOf(join(root, file)).find(({ name }) => name === service)?.members ?? []
+    t.strictSame(tableOf(document, 'members').map(([first]) => codeIn(first)[0]?.replace(/\(.*/, '')).sort(), members.map(({ name }) => name).sort(), 'what is decorated')
+
+    for (const [when = '', status = '', code] of tableOf(document, 'answers')) {
+      const [name] = codeIn(code)
+      if (name !== undefined) t.equal(Number(status), Object.entries(refusals).find(([entry]) => entry === name)?.[1].status, when)
+    }
+    const errors = tableOf(document, 'errors').map(([code]) => codeIn(code)[0] ?? '')
+    t.ok(errors.length > 0 && errors.every((code) => Object.hasOwn(faults, code)), 'every code is in the table of faults')
+
+    const example = readFileSync(join(root, 'examples', 'plugins', `${page}.ts`), 'utf8').replaceAll("'../../index.ts'", "'fastify-gatehouse'")
+    const [shown] = fencesOf(text, 'ts').filter(({ mark }) => mark === `example: ${page}`)
+    t.equal(shown?.code, example.slice(example.indexOf('import '), example.indexOf('\nexport {')), 'the example is the file')
+  })
+}
+
+t.test('every fault stands on the page of a plugin', async (t) => {
+  const told = new Set(pages.flatMap((page) => tableOf(`docs/plugins/${page}.md`, 'errors').flatMap(([code]) => codeIn(code))))
+  t.strictSame(Object.keys(faults).filter((code) => !told.has(code)), [])
+})
+
+t.test('what is exported is documented', async (t) => {
+  const all = [...api, ...routeFiles.flatMap((name) => exportsOf(join(root, 'routes', name)))]
+  t.strictSame(all.filter(({ documented }) => !documented).map(({ name }) => name), [], 'every export')
+  const members = all.flatMap(({ name, members }) => members.map((member) => ({ ...member, name: `${name}.${member.name}` })))
+  const missing = members.filter(({ documented }) => !documented).map(({ name }) => name)
+  t.ok(members.length > 200 && missing.length < members.length * 0.05, `95 % of their members; without: ${missing.join(', ')}`)
+})
+
+interface Tried {
+  app: FastifyInstance
+  [name: string]: unknown
+}
+
+type Try = (t: Test, tried: Tried) => Promise<void>
+
+async function statuses (app: FastifyInstance, requests: readonly (InjectOptions | string)[]): Promise<number[]> {
+  const found: number[] = []
+  for (const request of requests) found.push((await app.inject(request)).statusCode)
+  return found
+}
+
+const basicOf = (username: string, password: unknown): InjectOptions['headers'] & object =>
+  ({ authorization: `Basic ${Buffer.from(`${username}:${String(password)}`).toString('base64')}` })
+const json = { 'content-type': 'application/json' }
+
+const tries: Readonly<Record<string, Try>> = {
+  async 'accounts' (t, { app }) {
+    const password = 'a lamp beside the harbour'
+    t.strictSame(await statuses(app, [
+      { method: 'POST', url: '/register', payload: { username: 'alice', email: 'alice@example.com', password } },
+      { method: 'POST', url: '/register', payload: { username: 'Alice', email: 'other@example.com', password } },
+      { method: 'POST', url: '/keys', headers: basicOf('alice', 'wrong') }
+    ]), [200, 409, 401])
+    const { key } = (await app.inject({ method: 'POST', url: '/keys', headers: basicOf('alice', password) })).json<{ key: string }>()
+    t.match(key, /^gate_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/)
+    t.equal(key.length, 67)
+    t.strictSame(await statuses(app, [{ url: '/items', headers: { 'x-api-key': key } }, { url: '/items', headers: { 'x-api-key': `${key.slice(0, -1)}!` } }]), [200, 401])
+  },
+  async 'api-key-auth' (t, { app, key }) {
+    t.strictSame((await app.inject({ url: '/me', headers: { 'x-api-key': String(key) } })).json(), { subject: 'alice', keyId: 'laptop' })
+    t.match(await app.inject('/me'), { statusCode: 401, headers: { 'www-authenticate': 'ApiKey realm="api", in="header", name="X-API-Key"' } })
+    t.strictSame(await statuses(app, [{ url: '/me', headers: { 'x-api-key': 'wrong' } }, `/me?X-API-Key=${String(key)}`]), [401, 401])
+  },
+  async 'basic-auth' (t, { app, password }) {
+    t.strictSame((await app.inject({ url: '/me', headers: basicOf('alice', password) })).json(), { username: 'alice' })
+    t.match(await app.inject({ url: '/me', headers: basicOf('alice', 'wrong') }), { statusCode: 401, headers: { 'www-authenticate': 'Basic realm="api", charset="UTF-8"' } })
+  },
+  async 'bearer-auth' (t, { app, issue }) {
+    const issueFor = issue as (subject: string, audience?: string) => Promise<string>
+    const get = async (token: string) => app.inject({ url: '/me', headers: { authorization: `Bearer ${token}` } })
+    t.match((await get(await issueFor('alice'))).json(), { subject: 'alice', clientId: null })
+    t.match(await get(await issueFor('alice', 'https://other.example')), { statusCode: 401, headers: { 'www-authenticate': 'Bearer realm="api", error="invalid_token", error_description="The access token is invalid"' } })
+    t.equal((await get('')).statusCode, 400)
+  },
+  async 'cors' (t, { app }) {
+    const preflight = (origin: string): InjectOptions => ({ method: 'OPTIONS', url: '/items', headers: { origin, 'access-control-request-method': 'GET' } })
+    t.match(await app.inject(preflight('https://app.example.com')), { statusCode: 204, headers: { 'access-control-allow-origin': 'https://app.example.com', 'access-control-allow-credentials': 'true', vary: 'Origin' } })
+    const other = await app.inject(preflight('https://evil.example'))
+    t.equal(other.statusCode, 204)
+    t.equal(other.headers['access-control-allow-origin'], undefined)
+  },
+  async 'guards' (t, { app, token }) {
+    t.match(await app.inject('/posture'), { statusCode: 401, headers: { 'www-authenticate': 'Deploy realm="api"' } })
+    t.strictSame(await statuses(app, ['/health', { url: '/posture', headers: { 'x-deploy-token': 'wrong' } }]), [200, 401])
+    const posture = (await app.inject({ url: '/posture', headers: { 'x-deploy-token': String(token) } })).json<object[]>()
+    t.match(posture.find((route) => 'url' in route && route.url === '/health'), { access: 'public', reason: 'Probes have no credentials' })
+  },
+  async 'openapi' (t, { app }) {
+    t.strictSame(await statuses(app, ['/docs', '/openapi.json', '/openapi.yaml']), [200, 200, 404])
+    t.match((await app.inject('/openapi.json')).json(), { openapi: '3.1.0', paths: { '/items': { get: { security: [{ apiKey: [] }] } } } })
+  },
+  async 'passwords' (t, { app }) {
+    const send = async (url: string, password: string, username = 'alice') => app.inject({ method: 'POST', url, payload: { username, password } })
+    t.match((await send('/sign-up', 'alice')).json(), { code: 'validation', errors: [{ detail: 'must have at least 15 characters' }, {}] })
+    t.equal((await send('/sign-up', 'a lamp beside the harbour')).statusCode, 200)
+    t.strictSame([(await send('/login', 'a lamp beside the harbour')).statusCode, (await send('/login', 'wrong')).statusCode, (await send('/login', 'wrong', 'nobody')).statusCode], [200, 403, 403])
+  },
+  async 'problems' (t, { app }) {
+    t.match((await app.inject('/items/7')).json(), { status: 404, code: 'not_found', detail: 'There is no such item.', instance: /^urn:request:/ })
+    const failed = await app.inject('/report')
+    t.match(failed, { statusCode: 500, headers: { 'cache-control': 'no-store', 'content-type': /^application\/problem\+json/ } })
+    t.notMatch(failed.body, /db\.internal|ECONN/)
+    t.match((await app.inject({ method: 'POST', url: '/items', payload: {} })).json(), { code: 'validation', errors: [{ pointer: '/title', in: 'body', detail: 'is required' }] })
+  },
+  async 'rate-limit' (t, { app }) {
+    t.match((await app.inject('/search')).headers, { 'ratelimit-policy': /"search";q=5;w=60/, ratelimit: /"search";r=4;t=\d+/ })
+    t.strictSame(await statuses(app, ['/suggest', '/search', '/suggest', '/search', '/suggest']), [200, 200, 200, 200, 429])
+    const guess = (pin: string): InjectOptions => ({ method: 'POST', url: '/unlock', payload: { pin } })
+    t.strictSame(await statuses(app, [guess('4711'), guess('1'), guess('2'), guess('3'), guess('4711')]), [200, 403, 403, 403, 429])
+  },
+  async 'scopes' (t, { app }) {
+    const as = (who: string, url: string, method: 'GET' | 'POST' = 'GET'): InjectOptions => ({ method, url, headers: { 'x-api-key': `key-of-${who}` } })
+    t.strictSame(await statuses(app, [as('alice', '/notes'), as('bob', '/notes', 'POST'), as('alice', '/notes', 'POST'), as('alice', '/notes/1'), as('bob', '/notes/1'), as('alice', '/audit'), as('bob', '/audit')]), [200, 403, 200, 200, 404, 403, 200])
+  },
+  async 'security-headers' (t, { app }) {
+    const { headers } = await app.inject('/items')
+    const told = tableOf('docs/plugins/security-headers.md', 'headers').map(([name, value]) => [codeIn(name)[0], codeIn(value)[0]] as const)
+    const fastifys = ['content-type', 'content-length', 'date', 'connection']
+    t.strictSame(Object.fromEntries(told), Object.fromEntries(Object.entries(headers).filter(([name]) => !fastifys.includes(name))))
+    t.match((await app.inject('/')).headers, { 'content-security-policy': /^default-src 'self'/, 'cache-control': 'public, max-age=300' })
+  },
+  async 'server-options' (t, { app }) {
+    const post = (payload: string, host = 'localhost:3000'): InjectOptions => ({ method: 'POST', url: '/items', headers: { ...json, host }, payload })
+    t.strictSame(await statuses(app, [post('{"count":1}'), post('{"count":"1"}'), post('{"count":1}', 'evil.example')]), [200, 400, 400])
+  },
+  async 'stores' (t, { app }) {
+    t.match((await app.inject({ method: 'POST', url: '/items' })).json(), { owner: 'alice', title: 'A lamp' })
+    t.match((await app.inject('/items')).json(), { items: [{ title: 'A lamp' }] })
+    for (const [name = '', methods] of tableOf('docs/plugins/stores.md', 'members')) {
+      const store: unknown = app.stores[codeIn(name)[0] as 'users']
+      if (typeof store === 'object' && store !== null) t.strictSame(Object.keys(store).sort(), codeIn(methods).sort(), name)
+    }
+  },
+  async 'strict-bodies' (t, { app }) {
+    const post = (payload: string, type = 'application/json'): InjectOptions => ({ method: 'POST', url: '/items', headers: { 'content-type': type }, payload })
+    t.strictSame(await statuses(app, [post('{"title":"A lamp"}'), post('{"title":"A","title":"B"}'), post('[[[[[]]]]]'), post('A lamp', 'text/plain'), post(`"${'x'.repeat(10_000)}"`)]), [200, 400, 400, 415, 413])
+  },
+  async 'tokens' (t, { app, directory }) {
+    t.teardown(() => { rmSync(String(directory), { recursive: true }) })
+    const issued = (await app.inject({ method: 'POST', url: '/token' })).json<{ accessToken: string; expiresInSeconds: number }>()
+    t.equal(issued.expiresInSeconds, 300)
+    t.equal((await app.inject({ url: '/me', headers: { authorization: `Bearer ${issued.accessToken}` } })).body, 'alice')
+  }
+}
+
+for (const page of pages) {
+  t.test(`examples/plugins/${page}.ts`, async (t) => {
+    const tried = await import(`../examples/plugins/${page}.ts`) as Tried
+    t.teardown(() => tried.app.close())
+    await tries[page]?.(t, tried)
+    t.ok(tries[page] !== undefined, 'is tried')
+  })
+}
+
+t.test('openapiTransform, beside a @fastify/swagger of your own', async (t) => {
+  const folder = mkdtempSync(join(root, '.tap', 'snippets-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  writeSnippets(folder, snippetsOf('docs/plugins/openapi.md', guideContexts).filter(({ runs }) => runs))
+  const { app } = await loadSnippet(folder, 'openapi-transform')
+  t.teardown(() => app.close())
+  await app.ready()
+  t.match(app.swagger(), { paths: { '/items': { get: { security: [{ apiKey: [] }] } } } })
+  t.equal((await app.inject({ url: '/items', headers: { 'x-api-key': 'k' } })).statusCode, 200)
+})
