@@ -152,7 +152,7 @@ t.test('GET and PATCH /users/me', async (t) => {
   }
 })
 
-t.test('POST /token gives an access token for a name and a password', async (t) => {
+t.test('R069 R131 R132 POST /token gives an access token for a name and a password', async (t) => {
   const demo = await buildDemo(t)
   const alice = await demo.person('alice')
   const grant = { grant_type: 'password', username: 'alice', password }
