@@ -1,9 +1,9 @@
 // What the documents say is tried: every snippet is type-checked here, those of README are run, tables and excerpts are
 // compared with the code. The guides and the pages of the plugins have test files of their own.
 import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { readConfiguration } from '../config.ts'
 import { refusals } from '../errors.ts'
@@ -154,6 +154,17 @@ t.test('README: the commands stand on lines of their own', async (t) => {
   t.strictSame(fencesOf(readDocument('README.md'), 'sh').map(({ code }) => code), ['npm ci && npm start\n', 'npm ci && npm test\n'])
 })
 
+t.test('CONTRIBUTING and CI name commands that exist, and CI runs every check', async (t) => {
+  const { scripts } = JSON.parse(readDocument('package.json')) as { scripts: object }
+  const workflow = readDocument('.github/workflows/ci.yml')
+  const named = [...`${readDocument('CONTRIBUTING.md')}${workflow}`.matchAll(/npm (?:run )?(start|test|(?<=run )[\w:]+)/g)].map(([, name = '']) => name)
+  t.strictSame([...new Set(named)].filter((name) => !Object.hasOwn(scripts, name)), [])
+  for (const command of ['npm ci --ignore-scripts', 'npm run lint', 'npm run types', 'npm run check', 'npm run docs:check', 'npm test']) t.ok(workflow.includes(`- run: ${command}\n`), command)
+  const actions = [...workflow.matchAll(/uses: (\S+)/g)].map(([, action = '']) => action)
+  t.ok(actions.length > 0 && actions.every((action) => /@[0-9a-f]{40}$/.test(action)), 'actions are pinned to a commit')
+  t.match(workflow, /^permissions:\n {2}contents: read\n/m)
+})
+
 t.test('links between documents lead somewhere', async (t) => {
   for (const document of documents) {
     for (const [, target = ''] of readDocument(document).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
@@ -181,7 +192,7 @@ t.test('examples/one-plugin.ts', async (t) => {
 t.test('examples/items.ts', async (t) => {
   const { digestOf } = await import('../examples/one-plugin.ts')
   const { buildApp } = await import('../examples/items.ts')
-  const secret = new Uint8Array(32).map((_byte, index) => index * 7)
+  const secret = randomBytes(32)
   const app = await buildApp({
     token: { secret, issuer: 'https://id.example', audience: 'https://items.example' },
     keys: new Map([[digestOf('k'), { subject: 'bob', scopes: ['items:read'] }], [digestOf('poor'), { subject: 'eve' }]])
@@ -196,7 +207,7 @@ t.test('examples/items.ts', async (t) => {
 
 t.test('examples/existing-service.ts', async (t) => {
   const { buildApp } = await import('../examples/existing-service.ts')
-  const app = await buildApp(Buffer.from(new Uint8Array(32).map((_byte, index) => index * 5)))
+  const app = await buildApp(randomBytes(32))
   t.teardown(() => app.close())
   const { token } = (await app.inject({ method: 'POST', url: '/login' })).json<{ token: string }>()
   const headers = { authorization: `Bearer ${token}` }
@@ -229,9 +240,9 @@ t.test('examples/custom-scheme.ts', async (t) => {
   }
 })
 
-t.test('every example is tried here', async (t) => {
-  const tried = readFileSync(fileURLToPath(import.meta.url), 'utf8')
+t.test('every example is tried, here or with the guides', async (t) => {
+  const tried = ['docs.test.ts', 'docs-guides.test.ts'].map((name) => readFileSync(join(root, 'test', name), 'utf8')).join()
   for (const name of readdirSync(join(root, 'examples')).filter((file) => file.endsWith('.ts'))) {
-    t.ok(tried.includes(`t.test('${relative(root, join(root, 'examples', name))}'`), name)
+    t.ok(tried.includes(`t.test('examples/${name}'`), name)
   }
 })

@@ -200,6 +200,7 @@ t.test('R186 F5 one Host, one Content-Type, one form of target', (t) => {
     ['one Content-Type', get('Host: a', 'Content-Type: application/json', 'Connection: close'), 200],
     ['two Content-Types', get('Host: a', 'Content-Type: application/json', 'content-TYPE: text/plain', 'Connection: close'), 400],
     ['two equal Content-Types', get('Host: a', 'Content-Type: application/json', 'Content-Type: application/json', 'Connection: close'), 400],
+    ['an asterisk for OPTIONS', lines('OPTIONS * HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 200],
     ['an asterisk for anything but OPTIONS (RFC 9112 §3.2.4)', lines('GET * HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
     ['a Host in the list', get('Host: API.example.com', 'Connection: close'), 200, { allowedHosts: ['api.example.com'] }],
     ['a Host that is not', get('Host: evil.example.com', 'Connection: close'), 400, { allowedHosts: ['api.example.com'] }],
@@ -211,7 +212,7 @@ t.test('R186 F5 one Host, one Content-Type, one form of target', (t) => {
       const { port, handled } = await listen(t, options)
       const { answer } = await exchange(port, text)
       t.match(answer, new RegExp(`^HTTP/1\\.[01] ${status} `))
-      t.same(handled, status === 200 ? [text.includes('/x ') ? 'GET /x' : 'GET /'] : [])
+      t.same(handled, status === 200 ? [text.startsWith('OPTIONS') ? 'OPTIONS *' : text.includes('/x ') ? 'GET /x' : 'GET /'] : [])
       if (status === 400) t.match(bodyOf(answer), { code: 'invalid_request', instance: /^urn:request:/ })
     })
   }
