@@ -65,9 +65,7 @@ export async function createPasswordRules (settings: PasswordSettings): Promise<
 }
 
 function codePoints (text: string): number {
-  let count = 0
-  for (const _ of text) count++
-  return count
+  return Array.from(text).length
 }
 
 // Only entries a password could equal are kept: shorter ones are refused for their length.

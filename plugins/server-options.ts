@@ -51,7 +51,7 @@ export interface ServerOptionsOptions {
 }
 
 /** What {@link serverOptions} returns; written out, so that the declaration names no package but Fastify. */
-export interface HardenedOptions extends Pick<FastifyServerOptions<Server>,
+export interface HardenedOptions extends Pick<FastifyServerOptions,
   'bodyLimit' | 'requestTimeout' | 'keepAliveTimeout' | 'maxRequestsPerSocket' | 'onProtoPoisoning' | 'onConstructorPoisoning' |
   'schemaController' | 'trustProxy' | 'requestIdHeader' | 'genReqId' | 'logger' | 'logController' | 'rewriteUrl' |
   'return503OnClosing' | 'frameworkErrors' | 'clientErrorHandler'> {

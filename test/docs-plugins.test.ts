@@ -75,6 +75,12 @@ for (const page of pages) {
   })
 }
 
+t.test('the reference is made of every module that is exported', async (t) => {
+  const { entryPoints } = JSON.parse(readDocument('typedoc.json')) as { entryPoints: string[] }
+  const routes = Object.keys(paths).filter((path) => path.startsWith('./routes/')).map((path) => `${path.slice(2)}.ts`)
+  t.strictSame(entryPoints, ['index.ts', ...routes.sort()])
+})
+
 t.test('every fault stands on the page of a plugin', async (t) => {
   const told = new Set(pages.flatMap((page) => tableOf(`docs/plugins/${page}.md`, 'errors').flatMap(([code]) => codeIn(code))))
   t.strictSame(Object.keys(faults).filter((code) => !told.has(code)), [])
