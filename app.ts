@@ -45,8 +45,21 @@ const MAX_CONNECTIONS = 10_000
 const info = {
   title: 'Gatehouse demo',
   version: '0.1.0',
-  description: 'Items behind guards: what a route declares is what is enforced and what stands here.'
+  description: 'Items behind guards: what a route declares is what is enforced and what stands here.',
+  license: { name: 'MIT', identifier: 'MIT' }
 }
+
+const tags = [
+  { name: 'service', description: 'The way in, and a route that shows a limit.' },
+  { name: 'health', description: 'For probes.' },
+  { name: 'users', description: 'Accounts, and your own profile.' },
+  { name: 'tokens', description: 'Access tokens, and the keys that verify them.' },
+  { name: 'api-keys', description: 'Your own API keys.' },
+  { name: 'items', description: 'What the demo is about.' },
+  { name: 'admin', description: 'For administrators.' }
+]
+
+const servers = [{ url: '/', description: 'This service: in production, or where it is tested.', 'x-internal': false }]
 
 /** The whole service, not yet listening. */
 export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false): Promise<FastifyInstance> {
@@ -68,8 +81,9 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   await app.register(scopes)
 
   const basicLimit = app.limit({ name: 'basic-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' })
-  if (configuration.docs === 'public') await app.register(openapi, { info })
-  else await app.register(openapi, configuration.docs === 'none' ? { info, docs: false, json: false, yaml: false } : { info, access: [basicLimit, app.basic, app.requireScopes('admin')] })
+  const document = { info: { ...info, contact: { name: 'Whoever runs this service', url: publicUrl } }, tags, servers }
+  if (configuration.docs === 'public') await app.register(openapi, document)
+  else await app.register(openapi, configuration.docs === 'none' ? { ...document, docs: false, json: false, yaml: false } : { ...document, access: [basicLimit, app.basic, app.requireScopes('admin')] })
 
   await app.register(tokenRoutes, { passwordGrant: true })
   await app.register(userRoutes, { basicLimit })
@@ -86,7 +100,7 @@ async function registerSchemes (app: FastifyInstance, issuer: string): Promise<v
     }
   })
   await app.register(bearerAuth, {
-    description: 'An access token from `POST /token`, for your name and password. Leave `client_id` and `client_secret` empty.',
+    description: 'An access token from `POST /token`, for your name and password. Leave `client_id` and `client_secret` empty. It is a JWT, signed and verified as RFC8725 asks.',
     jwks: { keys: [...app.tokens.jwks.keys] },
     issuer,
     audience: issuer,

@@ -19,12 +19,14 @@ export interface RefusalFormat {
   readonly contentType: string
   /** The body: an object is sent as JSON, a string as it is. */
   write (problem: Problem, request: FastifyRequest): object | string
+  /** The body as OpenAPI's examples show it, of no request. @defaultValue none: the document has no examples */
+  example? (problem: Problem): unknown
 }
 
 export function isRefusalFormat (value: unknown): value is RefusalFormat {
   const format = value as Partial<RefusalFormat> | null
   return typeof format === 'object' && format !== null && typeof format.schema === 'object' && (format.schema as unknown) !== null &&
-    typeof format.contentType === 'string' && typeof format.write === 'function'
+    typeof format.contentType === 'string' && typeof format.write === 'function' && ['undefined', 'function'].includes(typeof format.example)
 }
 
 export interface Answer {

@@ -1,8 +1,12 @@
 // What OpenAPI says of a route's security, derived from the plan that is enforced: the requirement, the
 // refusals as they are really sent, and what OpenAPI has no word for as extensions.
+import { examplesOf } from './operation-examples.ts'
 import { operationNotes } from './operation-notes.ts'
+import type { RefusalCode, RefusalContext } from '../errors.ts'
+import type { Examples } from './operation-examples.ts'
 import type { Limit } from './node.ts'
 import type { RefusalFormat } from './answer.ts'
+import type { Plan } from './plan.ts'
 import type { RouteRecord } from './registry.ts'
 import type { SecurityRequirement } from './requirement.ts'
 import type { Scheme, SecuritySchemeObject } from './scheme.ts'
@@ -11,7 +15,7 @@ import type { Scheme, SecuritySchemeObject } from './scheme.ts'
 export interface DeclaredResponse {
   description: string
   headers?: Record<string, object>
-  content?: Record<string, { schema: object }>
+  content?: Record<string, { schema: object; examples?: Examples }>
 }
 
 /** What the core adds to the operation of a route. */
@@ -27,11 +31,21 @@ export interface OperationSecurity {
   securitySchemes: Record<string, SecuritySchemeObject>
 }
 
-const text = (description: string): object => ({ type: 'string', description })
-const challenge = { 'WWW-Authenticate': text('A challenge for each scheme that would be accepted (RFC 9110 §11.6.1).') }
-const bearerChallenge = { 'WWW-Authenticate': text('Where a bearer token was presented: the error, and the scopes that are required (RFC 6750 §3).') }
-const limitFields = { RateLimit: text('What remains of each limit.'), 'RateLimit-Policy': text('The limits that hold.') }
-const retryAfter = { 'Retry-After': { type: 'integer', minimum: 1, description: 'Seconds to wait (RFC 9110 §10.2.3).' } }
+/** What a field may hold: RFC 9110 §5.5. */
+const field = (description: string): object => ({ type: 'string', pattern: '^[\\t\\x20-\\x7e\\x80-\\xff]*$', maxLength: 16_384, description })
+/** A list of strings with parameters (RFC 9651 §3.1), in the words of `limit-headers`. */
+const limitList = (member: string, description: string, example: string): object => ({
+  type: 'string', pattern: `^${member}(, ${member})*$`, maxLength: 16_384, examples: [example], description
+})
+const challenge = { 'WWW-Authenticate': field('A challenge for each scheme that would be accepted (RFC 9110 §11.6.1).') }
+const bearerChallenge = { 'WWW-Authenticate': field('Where a bearer token was presented: the error, and the scopes that are required (RFC 6750 §3).') }
+const limitFields = {
+  RateLimit: limitList('"[ -~]+";r=\\d+;t=\\d+', 'What remains of each limit, and the seconds until it opens again.', '"hourly";r=4;t=60'),
+  'RateLimit-Policy': limitList('"[ -~]+";q=\\d+;w=\\d+', 'The limits that hold: how many, in how many seconds.', '"hourly";q=5;w=3600')
+}
+/** The longest window of a limit, a year. */
+const LONGEST_WAIT = 31_536_000
+const retryAfter = { 'Retry-After': { type: 'integer', format: 'int32', minimum: 1, maximum: LONGEST_WAIT, examples: [1], description: 'Seconds to wait (RFC 9110 §10.2.3).' } }
 
 /** Derives the operation's security; `body` is the schema that the refusals' bodies refer to. */
 export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat, serviceLimits: readonly Limit[], body: object): OperationSecurity {
@@ -39,7 +53,10 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
   // A limit that counts before anyone is authenticated tells of itself in every refusal after it.
   const counted = serviceLimits.length + plan.limitsBefore.length > 0 ? limitFields : {}
   const told = plan.schemes.some(isBearer) ? { ...bearerChallenge, ...counted } : counted
-  const content = { [format.contentType]: { schema: body } }
+  const contentOf = (codes: readonly RefusalCode[], context?: RefusalContext): DeclaredResponse['content'] & object => {
+    const examples = format.example === undefined ? {} : examplesOf(codes, (problem) => format.example?.(problem), context)
+    return { [format.contentType]: { schema: body, ...(format.example === undefined ? {} : { examples }) } }
+  }
   const rights = [
     ...plan.scopes.map((name) => `scope ${name}`), ...plan.anyScopes.map((names) => `one of the scopes ${names.join(', ')}`),
     ...plan.roles.map((name) => `role ${name}`), ...plan.anyRoles.map((names) => `one of the roles ${names.join(', ')}`),
@@ -47,16 +64,16 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
   ]
   const responses: Record<string, DeclaredResponse> = {}
   if (plan.schemes.length > 0) {
-    responses['400'] = { description: 'The request is malformed.', ...withHeaders(told), content }
-    responses['401'] = { description: 'No credentials, or none that are accepted.', ...withHeaders({ ...challenge, ...counted }), content }
+    responses['400'] = { description: 'The request is malformed.', ...withHeaders(told), content: contentOf(['invalid_request']) }
+    responses['401'] = { description: 'No credentials, or none that are accepted.', ...withHeaders({ ...challenge, ...counted }), content: contentOf(['credentials_required', plan.schemes.some(isBearer) ? 'invalid_token' : 'invalid_credentials']) }
     responses['403'] = {
       description: rights.length === 0 ? 'The account is disabled.' : `The credentials lack a right, or the account is disabled. Required: ${rights.join('; ')}.`,
       ...withHeaders(rights.length === 0 ? counted : told),
-      content
+      content: contentOf(lacking(plan))
     }
   }
-  if (limits.length > 0) responses['429'] = { description: 'Too many requests.', headers: { ...retryAfter, ...limitFields }, content }
-  if (plan.schemes.length > 0) responses['503'] = { description: 'The credentials could not be checked.', headers: { ...retryAfter, ...counted }, content }
+  if (limits.length > 0) responses['429'] = { description: 'Too many requests.', headers: { ...retryAfter, ...limitFields }, content: contentOf(['quota_exceeded'], { members: { 'violated-policies': limits.slice(0, 1).map(({ name }) => name) } }) }
+  if (plan.schemes.length > 0) responses['503'] = { description: 'The credentials could not be checked.', headers: { ...retryAfter, ...counted }, content: contentOf(['unavailable']) }
   return {
     ...(plan.requirement === undefined ? {} : { security: plan.requirement }),
     responses,
@@ -73,6 +90,16 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
     },
     securitySchemes: Object.fromEntries(plan.schemes.map(({ name, definition }) => [name, definition]))
   }
+}
+
+/** Why somebody known may be refused. */
+function lacking ({ scopes, anyScopes, roles, anyRoles, policies }: Plan): RefusalCode[] {
+  return [
+    ...(scopes.length + anyScopes.length > 0 ? ['insufficient_scope'] as const : []),
+    ...(roles.length + anyRoles.length > 0 ? ['insufficient_role'] as const : []),
+    ...(policies.length > 0 ? ['access_denied'] as const : []),
+    'account_disabled'
+  ]
 }
 
 function withHeaders (headers: Record<string, object>): { headers?: Record<string, object> } {

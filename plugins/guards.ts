@@ -49,7 +49,8 @@ declare module 'fastify' {
 const problemFormat: RefusalFormat = Object.freeze({
   schema: ProblemSchema,
   contentType: 'application/problem+json',
-  write: (problem: object) => problem
+  write: (problem: object) => problem,
+  example: (problem: object) => problem
 })
 
 const registries = new WeakMap<object, Registry>()

@@ -1,8 +1,10 @@
 // What `problems` answers on a route beside the refusals of its guards: invalid input, errors that the author names by
 // their status alone, and a failure of the service.
+import { codesOf, examplesOf } from '../guards/operation-examples.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
 import { componentFor, openapiTransform, transformRoute } from './openapi-transform.ts'
 import type { FastifyInstance } from 'fastify'
+import type { ProblemError, RefusalCode, RefusalContext } from '../errors.ts'
 import type { RouteSchema, TransformInput, Transformed } from './openapi-transform.ts'
 
 /**
@@ -21,19 +23,30 @@ export function createDocumentTransform (app: FastifyInstance): (input: Transfor
   return function transform (input) {
     const { openapiObject, route } = input
     if (openapiObject === undefined || !isAnsweredByProblems(route)) return openapiTransform(input)
-    return transformRoute(input, (schema) => withProblems(schema, { 'application/problem+json': { schema: componentFor(ProblemSchema, openapiObject) } }))
+    return transformRoute(input, (schema) => withProblems(schema, componentFor(ProblemSchema, openapiObject)))
   }
 }
 
 const inputs = ['body', 'querystring', 'params', 'headers']
 
-function withProblems (schema: RouteSchema, content: object): Record<string, object> {
-  const described = Object.entries(schema.response ?? {}).map(([status, response]) => [status, isBare(status, response) ? { ...response, content } : response] as const)
+function withProblems (schema: RouteSchema, body: object): Record<string, object> {
+  const contentOf = (codes: readonly RefusalCode[], context?: RefusalContext): object => {
+    const examples = examplesOf(codes, (problem) => problem, context)
+    return { 'application/problem+json': { schema: body, ...(codes.length === 0 ? {} : { examples }) } }
+  }
+  const described = Object.entries(schema.response ?? {}).map(([status, response]) => [status, isBare(status, response) ? { ...response, content: contentOf(codesOf(Number(status))) } : response] as const)
   return {
-    ...(inputs.some((name) => schema[name] !== undefined) ? { 400: { description: 'The request is malformed or does not match the schema.', content } } : {}),
-    500: { description: 'The service failed.', content },
+    ...(inputs.some((name) => schema[name] !== undefined) ? { 400: { description: 'The request is malformed or does not match the schema.', content: contentOf(['validation'], { errors: [inputError(schema)] }) } } : {}),
+    500: { description: 'The service failed.', content: contentOf(['internal_error']) },
     ...Object.fromEntries(described)
   }
+}
+
+function inputError (schema: RouteSchema): ProblemError {
+  const detail = 'must NOT have fewer than 1 characters'
+  if (schema['body'] !== undefined) return { pointer: '/name', in: 'body', detail }
+  if (schema['params'] !== undefined) return { parameter: 'id', in: 'path', detail }
+  return schema['querystring'] === undefined ? { parameter: 'x-name', in: 'header', detail } : { parameter: 'cursor', in: 'query', detail }
 }
 
 /** Whether the author names an error and nothing of its body. */

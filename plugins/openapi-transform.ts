@@ -73,9 +73,19 @@ function mergeResponses (written: Record<string, Response>, { responses, headers
     for (const [status, response] of Object.entries(merged)) merged[status] = { ...response, headers: { ...response.headers, ...headers } }
   }
   for (const [status, response] of Object.entries(responses)) {
-    merged[status] = { ...response, description: written[status]?.description ?? response.description }
+    merged[status] = { ...response, ...withExamples(response, written[status]), description: written[status]?.description ?? response.description }
   }
   return merged
+}
+
+/** Where the handler answers in the same form, its examples stand before those of the guards. */
+function withExamples ({ content = {} }: Response, written: Response = {}): Response {
+  return {
+    content: Object.fromEntries(Object.entries(content).map(([type, media]) => {
+      const examples = { ...written.content?.[type]?.examples, ...media.examples }
+      return [type, Object.keys(examples).length === 0 ? media : { ...media, examples }]
+    }))
+  }
 }
 
 /** A named schema stands once in the components; one without a name is repeated. */

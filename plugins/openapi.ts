@@ -13,12 +13,29 @@ import type { AuthorizationGuard, Guard, LimitGuard } from '../guards/guard.ts'
 import type { Principal } from '../guards/principal.ts'
 import type { GuardsOptions } from './guards.ts'
 
+/** An OpenAPI Server Object. */
+export interface ServerObject {
+  url: string
+  description?: string
+  [extension: `x-${string}`]: unknown
+}
+
 /** Options of {@link openapi}. */
 export interface OpenapiOptions {
   /** OpenAPI Info Object. */
-  info: { title: string; version: string; description?: string }
+  info: {
+    title: string
+    version: string
+    summary?: string
+    description?: string
+    termsOfService?: string
+    contact?: { name?: string; url?: string; email?: string }
+    license?: { name: string; identifier?: string; url?: string }
+  }
+  /** OpenAPI Tag Objects: what the tags of the routes mean. @defaultValue none */
+  tags?: readonly { name: string; description?: string }[]
   /** OpenAPI Server Objects. @defaultValue none: the document's own origin */
-  servers?: readonly { url: string; description?: string }[]
+  servers?: readonly ServerObject[]
   /** Where Swagger UI stands; `false` for nowhere. @defaultValue '/docs' */
   docs?: string | false
   /** Where the document stands as JSON; `false` for nowhere. @defaultValue '/openapi.json' */
@@ -31,11 +48,12 @@ export interface OpenapiOptions {
   guards?: GuardsOptions
 }
 
-const known: readonly (keyof OpenapiOptions)[] = ['info', 'servers', 'docs', 'json', 'yaml', 'access', 'guards']
+const known: readonly (keyof OpenapiOptions)[] = ['info', 'tags', 'servers', 'docs', 'json', 'yaml', 'access', 'guards']
 
 interface OpenapiSettings {
   info: OpenapiOptions['info']
-  servers: { url: string; description?: string }[]
+  tags: NonNullable<OpenapiOptions['tags']>
+  servers: ServerObject[]
   docs: string | null
   json: string | null
   yaml: string | null
@@ -45,12 +63,14 @@ interface OpenapiSettings {
 function resolve (options: OpenapiOptions): OpenapiSettings {
   const unknown = Object.keys(options).find((name) => !known.some((option) => option === name))
   if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${unknown}`)
-  const { info, servers = [], access } = options
+  const { info, tags = [], servers = [], access } = options
   if (!isRecord(info) || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info')
-  if (!isServerList(servers)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers')
+  if (!isListOf('name', tags)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.tags')
+  if (!isListOf('url', servers)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers')
   if (access !== undefined && (!Array.isArray(access) || access.length === 0 || access.some((guard: unknown) => nodeOf(guard) === undefined))) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.access')
   return {
     info,
+    tags: [...tags],
     servers: [...servers],
     docs: pathFrom('docs', options.docs, '/docs'),
     json: pathFrom('json', options.json, '/openapi.json'),
@@ -59,8 +79,8 @@ function resolve (options: OpenapiOptions): OpenapiSettings {
   }
 }
 
-function isServerList (value: unknown): value is OpenapiSettings['servers'] {
-  return Array.isArray(value) && value.every((server: unknown) => typeof server === 'object' && server !== null && 'url' in server && typeof server.url === 'string')
+function isListOf (member: string, value: unknown): boolean {
+  return Array.isArray(value) && value.every((entry: unknown) => isRecord(entry) && typeof entry[member] === 'string')
 }
 
 function pathFrom (name: string, value: unknown, standard: string): string | null {
@@ -75,7 +95,12 @@ async function openapiPlugin (app: FastifyInstance, options: OpenapiOptions): Pr
   const registry = useGuards(app, options.guards)
   const { default: swagger } = await import('@fastify/swagger')
   await app.register(swagger, {
-    openapi: { openapi: '3.1.0', info: settings.info, ...(settings.servers.length > 0 ? { servers: settings.servers } : {}) },
+    openapi: {
+      openapi: '3.1.0',
+      info: settings.info,
+      ...(settings.tags.length > 0 ? { tags: [...settings.tags] } : {}),
+      ...(settings.servers.length > 0 ? { servers: settings.servers } : {})
+    },
     transform: createDocumentTransform(app),
     refResolver: { buildLocalReference: (schema: { $id?: unknown }, _base: unknown, _fragment: unknown, index: number) => typeof schema.$id === 'string' ? schema.$id : `Schema${String(index)}` }
   })

@@ -29,7 +29,7 @@ export const itemRoutes: FastifyPluginAsyncTypebox = async (app) => {
 
   app.post('/items', {
     onRequest: write,
-    schema: { operationId: 'createItem', tags, summary: 'Make an item', body: NewItem, response: { 201: { $ref: 'Item#', description: 'The new item.', headers: { Location: { type: 'string', description: 'Where it stands.' } } } } }
+    schema: { operationId: 'createItem', tags, summary: 'Make an item', body: NewItem, response: { 201: { $ref: 'Item#', description: 'The new item.', headers: { Location: { type: 'string', format: 'uri-reference', maxLength: 256, description: 'Where it stands.' } } } } }
   }, async (request, reply) => {
     const item = await app.stores.items.create({ ...request.body, owner: holder.principal(request).subject })
     return reply.code(201).header('location', `/items/${item.id}`).send(item)

@@ -17,7 +17,8 @@ function bodyFor (status: number, code: OauthErrorCode | null): TokenError {
 export const oauthRefusal = {
   schema: TokenError,
   contentType: 'application/json',
-  write: ({ status }: { status: number }) => bodyFor(status, null)
+  write: ({ status }: { status: number }) => bodyFor(status, null),
+  example: ({ status }: { status: number }) => bodyFor(status, null)
 }
 
 /** The error handler of an OAuth route; what the client sees is one of few words, the log has the rest. */

@@ -28,7 +28,7 @@ export interface TokenRoutesOptions {
 export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async (app, { passwordGrant = false }) => {
   if (typeof passwordGrant !== 'boolean') throw fault('GATEHOUSE_OPTION_INVALID', 'tokenRoutes.passwordGrant must be true or false')
   if (passwordGrant) app.log.warn('the password grant is on, which RFC 9700 §2.4 advises against')
-  for (const schema of [TokenRequest, TokenResponse, TokenError, JsonWebKeySet]) app.addSchema(schema)
+  for (const schema of [TokenResponse, TokenError, JsonWebKeySet]) app.addSchema(schema)
   const tags = ['tokens']
   const reason = 'Whoever asks for a token has none yet'
   const config = { refusal: oauthRefusal }
