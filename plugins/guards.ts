@@ -1,6 +1,8 @@
 // The core: guards that enforce and document. A route says what it requires; this plugin compiles it, runs it,
 // refuses to boot where it is contradictory, and keeps the registry that OpenAPI and the posture read.
 // RFC 9110 §11 (authentication framework), OpenAPI 3.1 (security requirements).
+// `schema.security` and its neighbours are typed there; an import would not survive in the declarations.
+/// <reference types="@fastify/swagger" preserve="true" />
 import fp from 'fastify-plugin'
 import { fault } from '../errors.ts'
 import { settleWrittenSecurity } from '../guards/adoption.ts'

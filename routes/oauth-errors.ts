@@ -21,6 +21,13 @@ export const oauthRefusal = {
   example: ({ status }: { status: number }) => bodyFor(status, null)
 }
 
+/** A response of an OAuth route's schema, with an example of each of `codes`, or of what stands for the status. */
+export function oauthAnswer (status: number, description: string, codes: readonly OauthErrorCode[] = []): object {
+  const bodies = codes.length === 0 ? [bodyFor(status, null)] : codes.map((code) => bodyFor(status, code))
+  const examples = Object.fromEntries(bodies.map((value) => [value.error, { value }]))
+  return { description, content: { [oauthRefusal.contentType]: { schema: { $ref: 'TokenError#' }, examples } } }
+}
+
 /** The error handler of an OAuth route; what the client sees is one of few words, the log has the rest. */
 export const oauthErrorHandler: NonNullable<RouteShorthandOptions['errorHandler']> = function (error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
   const given = isOauthError(error) || isRefusal(error) || error.validation !== undefined || (error.statusCode ?? 500) < 500

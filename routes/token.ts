@@ -6,7 +6,7 @@ import { fault, oauthError } from '../errors.ts'
 import { JsonWebKeySet, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
 import { parseForm } from '../strict-form.ts'
 import { decodeUtf8 } from '../strict-json.ts'
-import { oauthErrorHandler, oauthRefusal } from './oauth-errors.ts'
+import { oauthAnswer, oauthErrorHandler, oauthRefusal } from './oauth-errors.ts'
 
 /** The public client: a request without client credentials is its. */
 const PUBLIC_CLIENT = 'demo'
@@ -59,11 +59,11 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
       body: TokenRequest,
       response: {
         200: { $ref: 'TokenResponse#', description: 'The access token.' },
-        400: { $ref: 'TokenError#', description: 'The request, the grant or the scope is invalid.' },
-        401: { $ref: 'TokenError#', description: 'Client authentication failed.' },
-        415: { $ref: 'TokenError#', description: 'The body is not a form.' },
-        500: { $ref: 'TokenError#', description: 'The service failed.' },
-        503: { $ref: 'TokenError#', description: 'Too many passwords wait to be checked, or the stores do not answer.' }
+        400: oauthAnswer(400, 'The request, the grant or the scope is invalid.', ['invalid_request', 'invalid_grant', 'invalid_scope', 'unsupported_grant_type']),
+        401: oauthAnswer(401, 'Client authentication failed.', ['invalid_client']),
+        415: oauthAnswer(415, 'The body is not a form.'),
+        500: oauthAnswer(500, 'The service failed.'),
+        503: oauthAnswer(503, 'Too many passwords wait to be checked, or the stores do not answer.')
       }
     }
   }, async (request, reply) => {

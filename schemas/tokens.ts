@@ -1,19 +1,20 @@
 // The token endpoint's messages (RFC 6749 §4.3.2, §5.1, §5.2) and the key set (RFC 7517 §5).
 import { Type } from '@sinclair/typebox'
 import type { Static } from '@sinclair/typebox'
-import { LINE } from './common.ts'
 
-/** RFC 6749 §A: what a token may consist of, and what the other words of OAuth may. */
+/** RFC 6749 §A. */
 const VSCHARS = '^[\\x20-\\x7e]*$'
+/** Not a narrower one: a name or a scope that cannot be is answered as one that is not. */
+const ANYTHING = '^[\\s\\S]*$'
 const BASE64URL = '^[\\w-]*$'
 
 /** The form of `POST /token`; unknown parameters are ignored (RFC 6749 §3.2), so they are allowed here. */
 export const TokenRequest = Type.Object({
-  grant_type: Type.String({ pattern: LINE, maxLength: 64, description: '`password`.', examples: ['password'] }),
-  username: Type.Optional(Type.String({ pattern: LINE, maxLength: 256, description: 'The name of an account.', examples: ['alice'] })),
+  grant_type: Type.String({ pattern: ANYTHING, maxLength: 64, description: '`password`.', examples: ['password'] }),
+  username: Type.Optional(Type.String({ pattern: ANYTHING, maxLength: 256, description: 'The name of an account.', examples: ['alice'] })),
   password: Type.Optional(Type.String({ format: 'password', maxLength: 1024, description: 'Its password.', examples: ['correct horse battery staple'] })),
-  scope: Type.Optional(Type.String({ pattern: LINE, maxLength: 1024, description: 'Scopes with a space between them; none means all.', examples: ['me items:read'] })),
-  client_id: Type.Optional(Type.String({ pattern: LINE, maxLength: 256, description: '`demo`, or none.' })),
+  scope: Type.Optional(Type.String({ pattern: ANYTHING, maxLength: 1024, description: 'Scopes with a space between them; none means all.', examples: ['me items:read'] })),
+  client_id: Type.Optional(Type.String({ pattern: ANYTHING, maxLength: 256, description: '`demo`, or none.' })),
   client_secret: Type.Optional(Type.String({ format: 'password', maxLength: 1024, description: 'None: the client is public.' }))
 }, { $id: 'TokenRequest', additionalProperties: true, description: 'A request for an access token.' })
 export type TokenRequest = Static<typeof TokenRequest>

@@ -18,10 +18,11 @@ import type { OpenapiOptions } from '../../plugins/openapi.ts'
 
 const info = { title: 'Items', version: '1.0.0' }
 
+interface Media { schema: object; examples?: Record<string, { value: unknown }> }
 interface Operation {
   description?: string
   security?: object[]
-  responses: Record<string, { description: string; headers?: Record<string, object>; content?: Record<string, { schema: object }> }>
+  responses: Record<string, { description: string; headers?: Record<string, object>; content?: Record<string, Media> }>
   [extension: `x-${string}`]: unknown
 }
 interface Document { openapi: string; paths: Record<string, Record<string, Operation>>; components: { securitySchemes: object; schemas: Record<string, object> } }
@@ -50,6 +51,16 @@ const withProblems = async (app: FastifyInstance): Promise<void> => {
 async function operationOf (app: FastifyInstance, url: string, method = 'get'): Promise<Operation> {
   const { paths } = (await app.inject('/openapi.json')).json<Document>()
   return paths[url]?.[method] ?? { responses: {} }
+}
+
+/** Asserts that an answer is a problem, and that its examples are such answers. */
+function assertProblems (t: Test, responses: Operation['responses'], status: string): void {
+  const { content = {} } = responses[status] ?? {}
+  t.strictSame(Object.keys(content), ['application/problem+json'], status)
+  const { schema, examples = {} } = content['application/problem+json'] ?? {}
+  t.strictSame(schema, { $ref: '#/components/schemas/Problem' }, status)
+  t.ok(Object.keys(examples).length > 0, `${status} has an example`)
+  for (const [code, { value }] of Object.entries(examples)) t.match(value, { code, status: Number(status), title: String, instance: /^urn:request:/ })
 }
 
 function everyKind (app: FastifyInstance): void {
@@ -95,7 +106,7 @@ t.test('the document says what each route requires', async (t) => {
   const { responses } = paths['/one/{id}']?.['get'] ?? { responses: {} }
   t.equal(responses['403']?.description, 'Not yours.', 'the description stays the author\'s')
   t.strictSame(Object.keys(responses).sort(), ['200', '400', '401', '403', '503'])
-  for (const status of ['400', '401', '403', '503']) t.strictSame(responses[status]?.content, { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } })
+  for (const status of ['400', '401', '403', '503']) assertProblems(t, responses, status)
   t.ok(components.schemas['Problem'])
 })
 
@@ -169,10 +180,11 @@ t.test('R005 R208 where problems answers, the document says so', async (t) => {
       child.get('/child', () => '')
     })
   })
-  const problem = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } }
   const made = (await operationOf(app, '/made', 'post')).responses
   t.strictSame(Object.keys(made), ['200', '400', '401', '403', '409', '418', '500', '503'])
-  for (const status of ['400', '401', '403', '409', '500', '503']) t.strictSame(made[status]?.content, problem, status)
+  for (const status of ['400', '401', '403', '409', '500', '503']) assertProblems(t, made, status)
+  const examples = made['400']?.content?.['application/problem+json']?.examples
+  t.strictSame(Object.keys(examples ?? {}), ['validation', 'invalid_request'], 'of the handler, and of the guards')
   t.strictSame(made['418']?.content, { 'application/json': { schema: { description: 'Own.', type: 'object' } } })
   t.strictSame(Object.keys((await operationOf(app, '/plain')).responses), ['200', '500'])
   for (const url of ['/own', '/child']) t.strictSame(Object.keys((await operationOf(app, url)).responses), ['200'], url)
@@ -192,8 +204,8 @@ t.test('the format of refusals is that of the document', async (t) => {
 })
 
 t.test('pages and documents stand where they should, and nowhere else', async (t) => {
-  const app = await service(t, (app) => Promise.resolve(app.register(openapi, { info, servers: [{ url: 'https://api.example' }], docs: '/pages', json: '/api.json', yaml: false })), everyKind)
-  t.match((await app.inject('/api.json')).json(), { servers: [{ url: 'https://api.example' }] })
+  const app = await service(t, (app) => Promise.resolve(app.register(openapi, { info, tags: [{ name: 'items', description: 'Items.' }], servers: [{ url: 'https://api.example', 'x-internal': false }], docs: '/pages', json: '/api.json', yaml: false })), everyKind)
+  t.match((await app.inject('/api.json')).json(), { tags: [{ name: 'items', description: 'Items.' }], servers: [{ url: 'https://api.example', 'x-internal': false }] })
   t.equal((await app.inject('/pages/')).statusCode, 200)
   for (const url of ['/docs', '/docs/', '/openapi.json', '/openapi.yaml']) t.equal((await app.inject(url)).statusCode, 404, url)
   const none = await service(t, withOpenapi({ json: false, yaml: false }), everyKind)
@@ -218,6 +230,8 @@ t.test('options that are refused at boot', async (t) => {
     ['an unknown option', { info, title: 'x' }, 'openapi.title'],
     ['no info', {}, 'openapi.info'],
     ['info without a version', { info: { title: 'x' } }, 'openapi.info'],
+    ['tags that are no list', { info, tags: 'items' }, 'openapi.tags'],
+    ['a tag without a name', { info, tags: [{ description: 'x' }] }, 'openapi.tags'],
     ['servers that are no list', { info, servers: 'https://api.example' }, 'openapi.servers'],
     ['a server without a URL', { info, servers: [{}] }, 'openapi.servers'],
     ['a server that is null', { info, servers: [null] }, 'openapi.servers'],

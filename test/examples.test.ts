@@ -1,0 +1,148 @@
+// Examples whose promise takes more than a few lines to hold to account.
+import { randomBytes } from 'node:crypto'
+import t from 'tap'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import { forge, claimsWith } from './fixtures/tokens.ts'
+
+const key = 'k-1'
+const origin = 'https://shop.example'
+
+interface Answer {
+  status: number
+  headers: object
+  body: string
+}
+
+function answerOf ({ statusCode, headers: { date: _date, ...headers }, body }: LightMyRequestResponse): Answer {
+  return { status: statusCode, headers, body }
+}
+
+async function statusesOf (app: FastifyInstance, requests: readonly InjectOptions[]): Promise<number[]> {
+  const statuses: number[] = []
+  for (const request of requests) statuses.push((await app.inject(request)).statusCode)
+  return statuses
+}
+
+t.test('examples/existing-service.ts', async (t) => {
+  const { buildApp, digestOf } = await import('../examples/existing-service.ts')
+  const secret = randomBytes(32)
+  // The limits of the service tell the seconds that are left.
+  const time = Date.now()
+  t.intercept(Date, 'now', { value: () => time })
+  const before = await buildApp({ secret })
+  const after = await buildApp({ secret, keys: new Map([[digestOf(key), { subject: 'reporter', scopes: ['reports:read'] }], [digestOf('poor'), { subject: 'poor' }]]) })
+  t.teardown(() => before.close())
+  t.teardown(() => after.close())
+  await before.ready()
+  const authorization = `Bearer ${before.jwt.sign({ sub: 'alice' })}`
+  const json = { authorization, 'content-type': 'application/json' }
+
+  const requests: [string, number, InjectOptions][] = [
+    ['a login', 200, { method: 'POST', url: '/login' }],
+    ['the last login that the limit of the route allows', 200, { method: 'POST', url: '/login' }],
+    ['one login too many', 429, { method: 'POST', url: '/login' }],
+    ['a token of its own', 200, { url: '/orders', headers: { authorization } }],
+    ['its HEAD', 200, { method: 'HEAD', url: '/orders', headers: { authorization } }],
+    ['no token', 401, { url: '/orders' }],
+    ['a bad token', 401, { url: '/orders', headers: { authorization: `${authorization}x` } }],
+    ['a token of no use', 401, { url: '/orders', headers: { authorization: 'Basic YTpi' } }],
+    ['an API key where none is asked for', 401, { url: '/orders', headers: { 'x-api-key': key } }],
+    ['a valid body', 201, { method: 'POST', url: '/orders', headers: json, payload: '{"item":"A lamp"}' }],
+    ['a field too many, which its own Ajv removes', 201, { method: 'POST', url: '/orders', headers: json, payload: '{"item":"A lamp","price":0}' }],
+    ['an invalid body', 400, { method: 'POST', url: '/orders', headers: json, payload: '{}' }],
+    ['JSON that is none', 400, { method: 'POST', url: '/orders', headers: json, payload: '{' }],
+    ['a type that is not read', 415, { method: 'POST', url: '/orders', headers: { authorization, 'content-type': 'text/csv' }, payload: 'A lamp' }],
+    ['a body that is too large', 413, { method: 'POST', url: '/orders', headers: json, payload: JSON.stringify({ item: 'x'.repeat(1_100_000) }) }],
+    ['an error of its own', 500, { url: '/broken' }],
+    ['an unknown path', 404, { url: '/nowhere' }],
+    ['a method that is not there', 404, { method: 'PUT', url: '/orders' }],
+    ['a preflight', 204, { method: 'OPTIONS', url: '/orders', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' } }],
+    ['a preflight of an unknown path', 204, { method: 'OPTIONS', url: '/nowhere', headers: { origin, 'access-control-request-method': 'GET' } }],
+    ['OPTIONS that is no preflight', 400, { method: 'OPTIONS', url: '/orders' }],
+    ['a foreign origin', 401, { url: '/orders', headers: { origin: 'https://evil.example' } }],
+    ['its own origin', 200, { url: '/orders', headers: { origin, authorization } }],
+    ['a malformed URL', 400, { url: '/%ff' }]
+  ]
+  const recorded: Answer[] = []
+  for (const [, , request] of requests) recorded.push(answerOf(await before.inject(request)))
+
+  for (const [index, [title, status, request]] of requests.entries()) {
+    t.test(`${title}: as before`, async (t) => {
+      t.equal(recorded[index]?.status, status)
+      t.strictSame(answerOf(await after.inject(request)), recorded[index])
+    })
+  }
+
+  t.test('what is new works, and stands under the headers, limits and hook of the service', async (t) => {
+    t.match(await after.inject({ url: '/reports', headers: { 'x-api-key': key, origin } }), {
+      statusCode: 200,
+      body: '{"reader":"reporter","orders":1}',
+      headers: { 'x-trace': /^req-/, 'x-ratelimit-limit': '100', 'x-frame-options': 'SAMEORIGIN', 'access-control-allow-origin': origin }
+    })
+    t.match(await after.inject('/reports'), { statusCode: 401, headers: { 'www-authenticate': 'ApiKey realm="api", in="header", name="X-API-Key"', 'content-type': /^application\/problem\+json/, 'x-trace': /^req-/ } })
+    t.strictSame(await statusesOf(after, [{ url: '/reports', headers: { 'x-api-key': 'poor' } }, { url: '/reports', headers: { authorization } }]), [403, 401])
+    t.match((await after.inject('/openapi.json')).json(), { paths: { '/reports': { get: { security: [{ apiKey: [] }] } }, '/orders': { get: {}, post: {} }, '/login': {} } })
+    const page = await after.inject('/docs/')
+    t.match(page, { statusCode: 200, headers: { 'content-security-policy': /^default-src 'none'; script-src 'self'/, 'x-trace': /^req-/ } })
+  })
+
+  t.test('the one order that does not boot says so', async (t) => {
+    const { apiKeyAuth } = await import('../index.ts')
+    await t.rejects(async () => { await before.register(apiKeyAuth, { verify: () => null }) }, 'a service that listens already')
+    const { default: Fastify } = await import('fastify')
+    const { default: fastifyCors } = await import('@fastify/cors')
+    const late = Fastify()
+    await late.register(fastifyCors)
+    await t.rejects(async () => { await late.register(apiKeyAuth, { verify: () => null }) }, { code: 'GATEHOUSE_EARLIER_ROUTES' })
+    const ignoring = Fastify()
+    await ignoring.register(fastifyCors)
+    await t.resolves(async () => { await ignoring.register(apiKeyAuth, { verify: () => null, guards: { earlierRoutes: 'ignore' } }) })
+  })
+})
+
+t.test('examples/openapi-first.ts', async (t) => {
+  const { buildApp, operations } = await import('../examples/openapi-first.ts')
+  const { digestOf } = await import('../examples/existing-service.ts')
+  const secret = randomBytes(32)
+  const options = { token: { secret, issuer: 'https://id.example', audience: 'https://api.example' }, keys: new Map([[digestOf(key), { subject: 'machine' }]]) }
+  const app = await buildApp(options)
+  t.teardown(() => app.close())
+  const bearer = (scope: string): Record<string, string> => ({ authorization: `Bearer ${forge({ alg: 'HS256', typ: 'at+jwt' }, claimsWith({ scope }), secret)}` })
+  const apiKey = { 'x-api-key': key }
+
+  const rows: [string, InjectOptions, number][] = [
+    ['an empty list is public', { url: '/status' }, 200],
+    ['one of two: neither', { url: '/items' }, 401],
+    ['one of two: a token with the scope', { url: '/items', headers: bearer('items:read') }, 200],
+    ['one of two: a token without it', { url: '/items', headers: bearer('items:write') }, 403],
+    ['one of two: a key', { url: '/items', headers: apiKey }, 200],
+    ['one of two: a bad key', { url: '/items', headers: { 'x-api-key': 'bad' } }, 401],
+    ['one of two, by HEAD: neither', { method: 'HEAD', url: '/items' }, 401],
+    ['two scopes: one of them', { method: 'POST', url: '/items', headers: bearer('items:write') }, 403],
+    ['two scopes: both', { method: 'POST', url: '/items', headers: bearer('items:read items:write') }, 200],
+    ['two scopes: a key, which is not asked for', { method: 'POST', url: '/items', headers: apiKey }, 401],
+    ['optional: nothing', { url: '/prices' }, 200],
+    ['optional: a bad key', { url: '/prices', headers: { 'x-api-key': 'bad' } }, 401],
+    ['both at once: the token alone', { method: 'DELETE', url: '/items', headers: bearer('items:write') }, 401],
+    ['both at once: the key alone', { method: 'DELETE', url: '/items', headers: apiKey }, 401],
+    ['both at once: both', { method: 'DELETE', url: '/items', headers: { ...bearer('items:write'), ...apiKey } }, 200]
+  ]
+  for (const [title, request, status] of rows) {
+    t.test(title, async (t) => {
+      t.equal((await app.inject(request)).statusCode, status)
+    })
+  }
+
+  t.test('the document says what was written, operation by operation', async (t) => {
+    const { paths } = (await app.inject('/openapi.json')).json<{ paths: Record<string, Record<string, { security?: object[]; responses: Record<string, object> }>> }>()
+    for (const { method, url, security } of operations) {
+      t.same(paths[url]?.[String(method).toLowerCase()]?.security, security, `${String(method)} ${url}`)
+    }
+    t.ok(paths['/items']?.['get']?.responses['401'], 'and which refusals follow')
+  })
+
+  t.test('without adoption, what is documented only does not boot', async (t) => {
+    const documented = await buildApp({ ...options, adoptSchemaSecurity: false })
+    await t.rejects(documented.ready(), { code: 'GATEHOUSE_SECURITY_NOT_ENFORCED', message: /GET.* \/items/ })
+  })
+})
