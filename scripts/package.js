@@ -4,7 +4,7 @@
 import { execFile } from 'node:child_process'
 import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual, promisify } from 'node:util'
 
@@ -39,7 +39,7 @@ const install = (/** @type {string} */ cwd, /** @type {string[]} */ ...packages)
 function project (/** @type {string} */ title) {
   const path = join(folder, title)
   mkdirSync(path)
-  writeFileSync(join(path, 'package.json'), JSON.stringify({ name: title, private: true, type: 'module' }))
+  writeFileSync(join(path, 'package.json'), JSON.stringify({ name: basename(title), private: true, type: 'module' }))
   return path
 }
 
@@ -57,6 +57,7 @@ async function check (/** @type {string} */ title, /** @type {() => Promise<stri
 
 const consumer = project('consumer')
 const typed = project('typed')
+const alone = project(join('typed', 'alone'))
 const compiling = project('compilers')
 let tarball = ''
 
@@ -118,12 +119,27 @@ async function prepareTypes () {
     mkdirSync(dirname(target), { recursive: true })
     writeFileSync(target, readFileSync(join(root, 'examples', file), 'utf8').replaceAll(/ from '(?:\.\.\/)+index\.ts'/g, ` from '${name}'`))
   }
-  writeFileSync(join(typed, 'tsconfig.json'), JSON.stringify({
-    compilerOptions: { module: 'nodenext', target: 'es2023', strict: true, skipLibCheck: false, noEmit: true, types: ['node'] },
-    include: ['*.ts', 'examples']
-  }))
+  writeFileSync(join(typed, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', 'examples'] }))
+  // And a project that knows one plugin only: what its types need comes with it.
+  writeFileSync(join(alone, 'service.ts'), onePlugin)
+  writeFileSync(join(alone, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }))
   await install(compiling, ...compilers.map((version) => `typescript-${version}@npm:typescript@${version}`))
+  return `every name, ${subpaths.length} paths, the examples, one plugin alone`
 }
+
+const compilerOptions = { module: 'nodenext', target: 'es2023', strict: true, skipLibCheck: false, noEmit: true, types: ['node'] }
+
+const onePlugin = `
+import Fastify from 'fastify'
+import { apiKeyAuth } from '${name}/api-key-auth'
+
+const app = Fastify()
+await app.register(apiKeyAuth, { verify: ({ key }) => ({ subject: key }), guards: { adoptSchemaSecurity: true } })
+app.get('/', { onRequest: app.optional(app.apiKey) }, (request): string | null => app.apiKey.principal(request).keyId)
+app.get('/adopted', { schema: { security: [{ apiKey: [] }] } }, (request): string => request.principal.subject)
+// @ts-expect-error scopes are another plugin's
+app.requireScopes('a')
+`
 
 // What the README says of `attributes`: one declaration of the service's own, and a principal has it.
 const attributes = `
@@ -145,7 +161,7 @@ export const wrong: Principal['attributes'] = { tenant: 1 }
 
 async function compile (/** @type {string} */ version) {
   const directory = join(compiling, 'node_modules', `typescript-${version}`)
-  await run(typed, process.execPath, join(directory, 'bin', 'tsc'), '-p', '.')
+  for (const path of ['.', 'alone']) await run(typed, process.execPath, join(directory, 'bin', 'tsc'), '-p', path)
   return `${JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')).version}, nodenext, strict, with skipLibCheck off`
 }
 
@@ -161,12 +177,11 @@ async function judgePackage () {
 }
 
 if (await check('npm pack', pack) && await check('npm install', installAlone)) {
-  const prepared = prepareTypes()
+  const prepared = check('what the types are tried with', prepareTypes)
   await Promise.all([
     check('each plugin alone', tryPlugins),
     (async () => {
-      await prepared
-      await eachOf(compilers, (version) => check(`typescript ${version}`, () => compile(version)))
+      if (await prepared) await eachOf(compilers, (version) => check(`typescript ${version}`, () => compile(version)))
     })()
   ])
   await Promise.all([check('attw', judgeTypes), check('publint', judgePackage)])
