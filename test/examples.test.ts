@@ -143,6 +143,6 @@ t.test('examples/openapi-first.ts', async (t) => {
 
   t.test('without adoption, what is documented only does not boot', async (t) => {
     const documented = await buildApp({ ...options, adoptSchemaSecurity: false })
-    await t.rejects(documented.ready(), { code: 'GATEHOUSE_SECURITY_NOT_ENFORCED', message: /GET.* \/items/ })
+    await t.rejects(async () => { await documented.ready() }, { code: 'GATEHOUSE_SECURITY_NOT_ENFORCED', message: /GET.* \/items/ })
   })
 })
