@@ -42,7 +42,7 @@ export interface GuardsOptions {
    */
   earlierRoutes?: 'refuse' | 'ignore'
   /**
-   * Whether `request.principal` is decorated.
+   * Whether `request.principal` is decorated; counts only where the core is loaded first.
    * @defaultValue true
    */
   principal?: boolean

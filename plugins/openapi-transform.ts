@@ -1,5 +1,6 @@
 // What @fastify/swagger asks for each route it documents. The schema of the route is never written on:
 // the document gets a copy that says what the core enforces.
+import { fault } from '../errors.ts'
 import { operationSecurity } from '../guards/operation.ts'
 import { recordOf } from '../guards/route.ts'
 import type { DeclaredResponse, OperationSecurity } from '../guards/operation.ts'
@@ -41,7 +42,8 @@ export function transformRoute ({ schema, url, route, openapiObject }: Transform
   const written = (schema ?? {}) as RouteSchema
   const record = recordOf(route)
   const format = record?.runtime?.format
-  if (record === undefined || format === undefined || openapiObject === undefined || written.hide === true) return { schema: written, url }
+  if (record === undefined || format === undefined || written.hide === true) return { schema: written, url }
+  assertVersion(openapiObject)
   const derived = operationSecurity(record, format, record.serviceLimits, componentFor(format.schema, openapiObject))
   const components = (openapiObject as Document).components ??= {}
   components.securitySchemes = { ...components.securitySchemes, ...derived.securitySchemes }
@@ -54,6 +56,14 @@ export function transformRoute ({ schema, url, route, openapiObject }: Transform
       ...(derived.security === undefined ? {} : { security: derived.security }),
       response: mergeResponses(answersOf(written), derived)
     }
+  }
+}
+
+/** Other versions have no place for what is derived: the document would tell of open routes. */
+function assertVersion (document: unknown): asserts document is Document {
+  const version = typeof document === 'object' && document !== null && 'openapi' in document ? document.openapi : undefined
+  if (typeof version !== 'string' || !version.startsWith('3.1.')) {
+    throw fault('GATEHOUSE_OPTION_INVALID', "openapiTransform: @fastify/swagger needs openapi: { openapi: '3.1.0' }")
   }
 }
 

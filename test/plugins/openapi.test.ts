@@ -249,3 +249,15 @@ t.test('options that are refused at boot', async (t) => {
     await t.test(title, (t) => assertOptionRefused(t, (app) => app.register(openapi, options as OpenapiOptions), option))
   }
 })
+
+t.test('openapiTransform refuses a document of another version, which would tell of open routes', async (t) => {
+  for (const options of [{}, { openapi: { info: { title: 'x', version: '1' } } }]) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(fastifySwagger, { ...options, transform: openapiTransform })
+    await app.register(basicAuth, { users: { alice: 'wonderland' } })
+    app.get('/', { onRequest: app.basic }, () => 'ok')
+    await app.ready()
+    t.throws(() => app.swagger(), { code: 'GATEHOUSE_OPTION_INVALID' })
+  }
+})
