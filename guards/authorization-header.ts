@@ -16,7 +16,9 @@ export function readAuthorization (request: GuardedRequest, scheme: string): str
   if (authorization === null) return null
   const presented = AUTH_SCHEME.exec(authorization)?.[0]
   if (presented?.toLowerCase() !== scheme.toLowerCase()) return null
-  return authorization.slice(presented.length).replace(/^ +/, '')
+  const rest = authorization.slice(presented.length)
+  // `Bearer/x` has no space, so nothing that could be credentials (RFC 9110 §11.4)
+  return rest.startsWith(' ') ? rest.replace(/^ +/, '') : ''
 }
 
 /**

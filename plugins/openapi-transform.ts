@@ -45,7 +45,7 @@ export function transformRoute ({ schema, url, route, openapiObject }: Transform
   if (record === undefined || format === undefined || written.hide === true) return { schema: written, url }
   assertVersion(openapiObject)
   const derived = operationSecurity(record, format, record.serviceLimits, componentFor(format.schema, openapiObject))
-  const components = (openapiObject as Document).components ??= {}
+  const components = openapiObject.components ??= {}
   components.securitySchemes = { ...components.securitySchemes, ...derived.securitySchemes }
   return {
     url,

@@ -55,9 +55,9 @@ t.test('npm pack takes the build and the documents, and nothing else', async (t)
   const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: folder, env: environment })
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
   const paths = files.map(({ path }) => path)
-  t.strictSame(paths.filter((path) => !/^(?:dist\/.+\.js|docs\/.+|README\.md|CHANGELOG\.md|SECURITY\.md|LICENSE|package\.json)$/.test(path)), [])
+  t.strictSame(paths.filter((path) => !/^(?:dist\/.+\.js|docs\/.+|README\.md|LICENSE|package\.json)$/.test(path)), [])
   t.strictSame(paths.filter((path) => /^dist\/(?:test|examples|bench|scripts)\//.test(path)), [])
-  for (const name of ['README.md', 'CHANGELOG.md', 'SECURITY.md', 'LICENSE', 'docs/decisions.md', 'dist/index.js']) t.ok(paths.includes(name), name)
+  for (const name of ['README.md', 'LICENSE', 'docs/decisions.md', 'dist/index.js']) t.ok(paths.includes(name), name)
   for (const [name, { types, default: path }] of Object.entries(manifest.exports)) {
     t.ok(paths.includes(path.slice(2)), `${name} leads to a file`)
     t.equal(types, path.replace(/\.js$/, '.d.ts'))
