@@ -131,7 +131,7 @@ function compileAlternatives (
   function compile (alternative: Alternative): CompiledAlternative {
     return {
       slots: alternative.schemes.map(slotOf),
-      steps: [...new Set(alternative.steps.map((step) => 'authorization' in step ? judgementOf(step) : slotOf(step)))],
+      steps: [...new Set(alternative.steps.map((step) => step.authorization === null ? slotOf(step.scheme) : judgementOf(step)))],
       unrefused: alternative.unrefused.map(branchOf)
     }
   }

@@ -19,12 +19,15 @@ interface Judgement {
   scheme: Scheme
 }
 
+/** What is asked: a scheme, or where there is an authorization, what it says of the scheme's principal. */
+type Step = Judgement | { authorization: null; scheme: Scheme }
+
 /** One way to be let in. */
 export interface Alternative {
   schemes: readonly Scheme[]
   judgements: readonly Judgement[]
   /** Both, in order of writing. */
-  steps: readonly (Scheme | Judgement)[]
+  steps: readonly Step[]
   /** What was left out as optional: nothing of it may have been presented and be bad. */
   unrefused: readonly RequirementNode[]
 }
@@ -63,7 +66,7 @@ export function alternativesOf (members: readonly RequirementNode[], place: stri
 
 function waysOf (node: RequirementNode, place: string, strangersLast: boolean): Alternative[] {
   switch (node.type) {
-    case 'scheme': return [{ ...NOBODY, schemes: [node.scheme], steps: [node.scheme] }]
+    case 'scheme': return [{ ...NOBODY, schemes: [node.scheme], steps: [{ authorization: null, scheme: node.scheme }] }]
     case 'optional': return [...waysOf(node.member, place, strangersLast), { ...NOBODY, unrefused: [node.member] }]
     case 'anyOf': {
       const ways = node.members.flatMap((member) => waysOf(member, place, strangersLast)).map((way) =>
@@ -87,10 +90,16 @@ function bounded (alternatives: readonly Alternative[], place: string): Alternat
     ].join('\n')
     const twins = seen.get(key) ?? []
     seen.set(key, [...twins, alternative])
-    return !twins.some((twin) => twin.unrefused.every((node) => alternative.unrefused.includes(node)))
+    return !twins.some((twin) => contains(twin, alternative))
   })
   if (seen.size > MAX_ALTERNATIVES) throw fault('GATEHOUSE_TOO_MANY_ALTERNATIVES', place)
   return kept
+}
+
+/** Whether `twin` holds wherever `alternative` does; policies of one name are the same only if they are one. */
+function contains (twin: Alternative, alternative: Alternative): boolean {
+  return twin.unrefused.every((node) => alternative.unrefused.includes(node)) && twin.judgements.every(({ authorization }) =>
+    authorization.kind !== 'policy' || alternative.judgements.some((judgement) => judgement.authorization === authorization))
 }
 
 /** Scope names stand in a requirement only where OpenAPI gives them a meaning. */

@@ -157,3 +157,19 @@ t.test('a policy that denies is 403 access_denied', async (t) => {
 t.test('unknown options are refused', async (t) => {
   await t.rejects((async () => { await Fastify().register(scopes, { scope: 'x' } as never) })(), { code: 'GATEHOUSE_OPTION_INVALID', message: /scopes\.scope/ })
 })
+
+t.test('R123 two policies of one name are two policies', async (t) => {
+  const { app, a } = await service(t)
+  const policy = (name: string): AuthorizationGuard => app.requirePolicy('mine', ({ principal }) => principal.subject === name)
+  app.get('/x', { onRequest: app.anyOf(app.allOf(a, policy('alice')), app.allOf(a, policy('bob'))) }, () => 'ok')
+  const statuses = ['alice', 'bob', 'eve'].map(async (subject) => (await app.inject({ url: '/x', headers: { 'x-a': subject } })).statusCode)
+  t.same(await Promise.all(statuses), [200, 200, 403])
+})
+
+t.test('a scheme may have members of its own, whatever their names', async (t) => {
+  const { app } = await service(t)
+  const own = app.defineScheme(Object.assign(headerScheme('own'), { authorization: 'Signed', judges: true, names: [] }))
+  app.get('/x', { onRequest: [own, app.requireScopes('s')] }, () => 'ok')
+  const statuses = [{ 'x-own': 'alice;s' }, { 'x-own': 'alice' }, {}].map(async (headers) => (await app.inject({ url: '/x', headers: headers as Record<string, string> })).statusCode)
+  t.same(await Promise.all(statuses), [200, 403, 401])
+})
