@@ -173,3 +173,11 @@ t.test('a scheme may have members of its own, whatever their names', async (t) =
   const statuses = [{ 'x-own': 'alice;s' }, { 'x-own': 'alice' }, {}].map(async (headers) => (await app.inject({ url: '/x', headers: headers as Record<string, string> })).statusCode)
   t.same(await Promise.all(statuses), [200, 403, 401])
 })
+
+t.test('R032 of several accepted schemes only the one that lacked the right challenges', async (t) => {
+  const { app, a, b } = await service(t)
+  app.get('/x', { onRequest: [a, b, app.requireScopes('s')] }, () => 'ok')
+  const refused = await app.inject({ url: '/x', headers: { 'x-a': 'alice', 'x-b': 'bob;s' } })
+  t.equal(refused.statusCode, 403)
+  t.equal(refused.headers['www-authenticate'], 'Test realm="a", error="insufficient_scope", scope="s"')
+})
