@@ -1,5 +1,5 @@
 // What server and load have to share: keys and credentials, made once by `run` and handed on in the environment.
-import { createHash, createHmac, createPrivateKey, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { createHmac, createPrivateKey, generateKeyPairSync, hash, randomBytes, sign } from 'node:crypto'
 
 export const issuer = 'https://id.example'
 export const audience = 'https://api.example'
@@ -40,7 +40,7 @@ function createMaterial (): Material {
 }
 
 export function digestOf (text: string): Buffer {
-  return createHash('sha256').update(text).digest()
+  return Buffer.from(hash('sha256', text, 'base64'), 'base64')
 }
 
 function segment (value: object): string {
@@ -48,10 +48,10 @@ function segment (value: object): string {
 }
 
 /** Makes tokens that differ in their `jti`, as an issuer signs them (RFC 9068). */
-export function tokenMaker (algorithm: BenchAlgorithm, changes: object = {}): (number: number) => string {
+export function tokenMaker (algorithm: BenchAlgorithm, changes: object = {}, members: object = {}): (number: number) => string {
   const { secret, privateKeys } = material()
   const key = algorithm === 'HS256' ? null : createPrivateKey(privateKeys[algorithm])
-  const header = segment({ alg: algorithm, typ: 'at+jwt' })
+  const header = segment({ alg: algorithm, typ: 'at+jwt', ...members })
   const now = Math.floor(Date.now() / 1000)
   const claims = { iss: issuer, aud: audience, sub: 'alice', client_id: 'bench', iat: now, exp: now + 86_400, scope: scopeNames.join(' '), ...changes }
   return function tokenOf (number) {

@@ -1,5 +1,5 @@
 // The process that is measured: serves one row, and tells how much CPU time it has used so far.
-import { rowNamed } from './rows.ts'
+import { rowNamed } from './row-named.ts'
 import type { AddressInfo } from 'node:net'
 
 const app = await rowNamed(process.argv[2]).service()

@@ -22,14 +22,14 @@ export const origin = 'https://app.example'
 const limit = { max: 1_000_000_000, timeWindow: 60_000 }
 const declaredScopes = Object.fromEntries(scopeNames.map((name) => [name, name]))
 
-function respond (_request: FastifyRequest, reply: FastifyReply): void {
+export function respond (_request: FastifyRequest, reply: FastifyReply): void {
   void reply.send({ hello: 'world' })
 }
 
 type OnRequest = NonNullable<Parameters<FastifyInstance['get']>[1]['onRequest']>
 
 /** A service whose route has what `register` returns in its `onRequest`. */
-function service (register: (app: FastifyInstance) => Promise<OnRequest | undefined>): Service {
+export function service (register: (app: FastifyInstance) => Promise<OnRequest | undefined>): Service {
   return async (declaring = (_app, declareRoute) => { declareRoute() }) => {
     const app = Fastify()
     const onRequest = await register(app)
