@@ -41,7 +41,8 @@ function alternatives (amount: number): Service {
       await app.register(apiKeyAuth, { as, name: `X-Key-${String(number)}`, verify: () => null })
       keys.push(app.getDecorator<Guard>(as))
     }
-    return app.anyOf(...keys, app.bearer)
+    const [first, second, ...more] = [...keys, app.bearer]
+    return first !== undefined && second !== undefined ? app.anyOf(first, second, ...more) : app.bearer
   })
 }
 

@@ -1,6 +1,6 @@
 // The guards of one route, compiled at boot: what is asked, in which order, and what the route requires.
 import { fault } from '../errors.ts'
-import { alternativesOf, requirementOf } from './requirement.ts'
+import { alternativesOf, requirementOf, waysOf } from './requirement.ts'
 import { authorizationsOf, describe, isAuthenticating, nestedNodes, schemesOf } from './node.ts'
 import type { Branch, CompiledAlternative } from './decision.ts'
 import type { Authorization, GuardNode, Limit, RequirementNode } from './node.ts'
@@ -26,7 +26,7 @@ export interface Plan {
   /** Every authenticating node of the route, nested ones too, on its own. */
   readonly branches: ReadonlyMap<GuardNode, Branch>
   readonly alternatives: readonly CompiledAlternative[]
-  /** The alternatives of the list up to its last authenticating member: what must hold before `limitsAfter` count. */
+  /** The alternatives of the list up to its last authenticating member: what must hold before `limitsAfter` count, if there are any. */
   readonly gate: readonly CompiledAlternative[]
   readonly limitsBefore: readonly Limit[]
   readonly limitsAfter: readonly Limit[]
@@ -58,14 +58,16 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
   const written = alternativesOf(members, place, false)
   assertScopesKnown(schemes, authorizations, place)
 
-  const gated = alternativesOf(members.slice(0, members.findLastIndex(isAuthenticating) + 1), place, true)
+  const limitsAfter = limits.filter(({ by }) => by !== 'address')
+  const alternatives = members.flatMap(nestedNodes).some(({ type }) => type === 'optional') ? alternativesOf(members, place, true) : written
+  const gated = limitsAfter.length === 0 ? [] : alternativesOf(members.slice(0, members.findLastIndex(isAuthenticating) + 1), place, true)
   const strangers = members.length > 0 && written.some(({ schemes }) => schemes.length === 0)
   const access = members.length === 0 ? (publics.length > 0 ? 'public' : 'undeclared') : strangers ? 'optional' : 'guarded'
   return Object.freeze({
     guards,
-    ...compileAlternatives({ members, alternatives: alternativesOf(members, place, true), gated }, place),
+    ...compileAlternatives({ members, alternatives, gated }, place),
     limitsBefore: limits.filter(({ by }) => by === 'address'),
-    limitsAfter: limits.filter(({ by }) => by !== 'address'),
+    limitsAfter,
     schemes,
     requirement: access === 'undeclared' ? undefined : access === 'public' ? [] : requirementOf(written, place),
     scopes: unique(authorizations, 'scopes'),
@@ -139,7 +141,7 @@ function compileAlternatives (
   function branchOf (node: RequirementNode): Branch {
     const known = branches.get(node)
     if (known !== undefined) return known
-    const ways = alternativesOf([node], place, true)
+    const ways = waysOf(node, place, true)
     const branch: Branch = {
       slots: schemesOf(node).map(slotOf),
       judgements: [...new Set(ways.flatMap(({ judgements }) => judgements).map(judgementOf))],

@@ -5,10 +5,11 @@ import { isRefusalFormat } from './answer.ts'
 import { createClientAddress } from './client-address.ts'
 import { isDevelopment } from './environment.ts'
 import { describe } from './node.ts'
+import { compilePlan } from './plan.ts'
 import type { IncomingMessage } from 'node:http'
 import type { RefusalFormat } from './answer.ts'
-import type { Limit } from './node.ts'
-import type { Access, Plan } from './plan.ts'
+import type { GuardNode, Limit } from './node.ts'
+import type { Access, PlacedNode, Plan } from './plan.ts'
 import type { SecurityRequirement } from './requirement.ts'
 import type { Runtime } from './run.ts'
 import type { Scheme } from './scheme.ts'
@@ -112,6 +113,8 @@ export class Registry {
   /** Limits that hold for every route of the service. */
   readonly serviceLimits: Limit[] = []
   readonly #defaultFormat: RefusalFormat
+  readonly #plans = new Map<string, Plan>()
+  readonly #nodes = new Map<GuardNode, number>()
   #options: Readonly<GuardsOptions> = Object.freeze({})
   #runtime: Runtime | null = null
   #clientAddress = createClientAddress([])
@@ -137,6 +140,20 @@ export class Registry {
       throw fault('GATEHOUSE_OPTION_INVALID', "guards.earlierRoutes: 'ignore' with defaultAccess: 'deny'")
     }
     if (options.trustedProxies !== undefined) this.#clientAddress = createClientAddress(options.trustedProxies)
+  }
+
+  /** The plan of these guards. Routes with the same ones, as a `GET` and the `HEAD` that Fastify adds, share it. */
+  planOf (guards: readonly PlacedNode[], place: string): Plan {
+    const key = guards.map(({ node, level }) => `${String(this.#numberOf(node))} ${level}`).join('\n')
+    const plan = this.#plans.get(key) ?? compilePlan(guards, place)
+    this.#plans.set(key, plan)
+    return plan
+  }
+
+  #numberOf (node: GuardNode): number {
+    const number = this.#nodes.get(node) ?? this.#nodes.size
+    this.#nodes.set(node, number)
+    return number
   }
 
   /** Ends the configuration: from here on every route has the settings that its requests run under. */

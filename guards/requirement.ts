@@ -42,7 +42,7 @@ const NOBODY: Alternative = { schemes: [], judgements: [], steps: [], unrefused:
  */
 export function alternativesOf (members: readonly RequirementNode[], place: string, strangersLast: boolean): Alternative[] {
   let alternatives: Alternative[] = [NOBODY]
-  for (const member of members) {
+  for (const [index, member] of members.entries()) {
     if (member.type === 'authorization') {
       const { authorization } = member
       alternatives = alternatives.map(({ schemes, judgements, steps, unrefused }) => {
@@ -54,7 +54,7 @@ export function alternativesOf (members: readonly RequirementNode[], place: stri
       continue
     }
     const ways = waysOf(member, place, strangersLast)
-    alternatives = bounded(alternatives.flatMap((left) => ways.map((right) => ({
+    alternatives = index === 0 ? bounded(ways, place) : bounded(alternatives.flatMap((left) => ways.map((right) => ({
       schemes: [...new Set([...left.schemes, ...right.schemes])],
       judgements: [...left.judgements, ...right.judgements],
       steps: [...left.steps, ...right.steps],
@@ -64,7 +64,8 @@ export function alternativesOf (members: readonly RequirementNode[], place: stri
   return alternatives
 }
 
-function waysOf (node: RequirementNode, place: string, strangersLast: boolean): Alternative[] {
+/** The alternatives of one member, as {@link alternativesOf} has them for a list. */
+export function waysOf (node: RequirementNode, place: string, strangersLast: boolean): Alternative[] {
   switch (node.type) {
     case 'scheme': return [{ ...NOBODY, schemes: [node.scheme], steps: [{ authorization: null, scheme: node.scheme }] }]
     case 'optional': return [...waysOf(node.member, place, strangersLast), { ...NOBODY, unrefused: [node.member] }]
@@ -81,7 +82,8 @@ function waysOf (node: RequirementNode, place: string, strangersLast: boolean): 
 }
 
 /** Without those that an earlier one contains; those that differ only in what was left out count as one. */
-function bounded (alternatives: readonly Alternative[], place: string): Alternative[] {
+function bounded (alternatives: Alternative[], place: string): Alternative[] {
+  if (alternatives.length === 1) return alternatives
   const seen = new Map<string, Alternative[]>()
   const kept = alternatives.filter((alternative) => {
     const key = [

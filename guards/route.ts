@@ -4,7 +4,7 @@ import { fault } from '../errors.ts'
 import { isRefusalFormat } from './answer.ts'
 import { nodeOf } from './guard.ts'
 import { describe } from './node.ts'
-import { compilePlan, isActive } from './plan.ts'
+import { isActive } from './plan.ts'
 import { isSecurityRequirement, sameRequirements } from './requirement.ts'
 import { runPlan } from './run.ts'
 import { stateOf } from './state.ts'
@@ -60,7 +60,7 @@ export function enrol (route: DeclaredRoute, levels: readonly PlacedNode[], regi
   })
   const guards = [...levels, ...own]
   const security = writtenSecurity(route, place)
-  const plan = compilePlan(guards, place)
+  const plan = registry.planOf(guards, place)
   // Limits are no stance: what is written beside them is still to be enforced.
   const written = plan.access === 'undeclared' ? security : null
   const record: RouteRecord = {

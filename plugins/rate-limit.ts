@@ -6,7 +6,7 @@ import { chain } from '../guards/awaitable.ts'
 import { isDevelopment } from '../guards/environment.ts'
 import { limitGuard } from '../guards/guard.ts'
 import { compilePlan } from '../guards/plan.ts'
-import { routeRecord } from '../guards/route.ts'
+import { recordOf, routeRecord } from '../guards/route.ts'
 import { runPlan } from '../guards/run.ts'
 import { invalid } from '../guards/scheme-options.ts'
 import { stateOf } from '../guards/state.ts'
@@ -15,7 +15,7 @@ import { keyOf } from './rate-limit-key.ts'
 import { countAtOnce, loadLimiters } from './rate-limit-limiter.ts'
 import { resolveLimitOptions, resolveRateLimitOptions } from './rate-limit-options.ts'
 import { Windows } from './rate-limit-store.ts'
-import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { LimitGuard } from '../guards/guard.ts'
 import type { Limit } from '../guards/node.ts'
 import type { Plan } from '../guards/plan.ts'
@@ -60,6 +60,7 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
   if (service !== null) assertCoversAll(app, registry)
   const limiterOf = await loadLimiters()
   const reservations = new WeakMap<FastifyRequest, readonly Reservation[]>()
+  const failureLimits = new WeakSet<Limit>()
 
   function createLimit (settings: LimitSettings): Limit {
     const { max, windowMs, by, key, counts, whenFull } = settings
@@ -76,7 +77,7 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
       return counted
     }
 
-    return Object.freeze({
+    const limit = Object.freeze({
       name,
       by,
       max,
@@ -84,16 +85,26 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
       consume: (context) => chain(keyOf(settings, registry, context), (counted) =>
         chain(count(counted), (state) => keep(state, counted, context.request)))
     } satisfies Limit)
+    if (counts === 'failures') failureLimits.add(limit)
+    return limit
   }
 
-  app.decorate('limit', (limit: LimitOptions) => limitGuard(createLimit(resolveLimitOptions(limit))))
-  app.addHook('onResponse', function giveBack (request, reply, done) {
+  function giveBack (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
     const held = reservations.get(request)
     reservations.delete(request)
     if (held !== undefined && !failureStatuses.has(reply.statusCode)) {
       for (const { windows, key, endsBy } of held) windows.giveBack(key, endsBy)
     }
     done()
+  }
+
+  app.decorate('limit', (limit: LimitOptions) => limitGuard(createLimit(resolveLimitOptions(limit))))
+  // On the routes that need it alone: an `onResponse` hook makes Fastify listen to every answer of a route.
+  app.addHook('onRoute', (route) => {
+    const plan = recordOf(route)?.plan
+    if (plan === undefined || ![...plan.limitsBefore, ...plan.limitsAfter].some((limit) => failureLimits.has(limit))) return
+    const { onResponse = [] } = route
+    route.onResponse = [giveBack, ...(Array.isArray(onResponse) ? onResponse : [onResponse])]
   })
   if (!isDevelopment()) app.log.warn('rate limits are counted by this process alone: several of them allow as many times the limit')
   if (service === null) return

@@ -41,11 +41,16 @@ type NamesKind = Parameters<typeof requireNames>[0]
 
 function guardOf (decorator: string, kind: NamesKind) {
   const isName = kind === 'scopes' || kind === 'anyScope' ? isScope : isRole
+  // Routes that ask for the same share the guard, and so what the core compiles from it.
+  const guards = new Map<string, AuthorizationGuard>()
   return function require (...names: readonly unknown[]): AuthorizationGuard {
     const known = names.filter((name) => isName(name))
     if (known.length === 0 && kind !== 'scopes') throw fault('GATEHOUSE_OPTION_INVALID', `${decorator}() without a name`)
     if (known.length < names.length) throw fault('GATEHOUSE_OPTION_INVALID', `${decorator}() takes names, not ${typeof names.find((name) => !isName(name))}`)
-    return authorizationGuard(requireNames(kind, known))
+    const key = JSON.stringify(known)
+    const guard = guards.get(key) ?? authorizationGuard(requireNames(kind, known))
+    guards.set(key, guard)
+    return guard
   }
 }
 
