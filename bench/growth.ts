@@ -74,7 +74,7 @@ function keySet (amount: number): Service {
   })
 }
 
-const byToken = { headers: repeated('HS256') }
+const byToken = repeated('HS256')
 
 export interface Growth { readonly name: string; readonly points: readonly number[]; readonly rowOf: (point: number) => Row }
 

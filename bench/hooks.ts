@@ -40,7 +40,7 @@ export async function captured (service: Service, headers: RequestHeaders): Prom
   const app = await service((instance, declareRoute) => {
     instance.addHook('onRoute', ({ url, method, onRequest }) => {
       if (url !== '/' || method !== 'GET') return
-      hooks = (Array.isArray(onRequest) ? onRequest : onRequest === undefined ? [] : [onRequest]) as unknown as Hook[]
+      hooks = Array.isArray(onRequest) ? onRequest : onRequest === undefined ? [] : [onRequest]
     })
     declareRoute()
   })

@@ -14,8 +14,8 @@ export interface Sample {
 
 export const pinned = availableParallelism() > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0
 
-function start (script: string, core: number, row: string): ChildProcess {
-  const args = [fileURLToPath(new URL(script, import.meta.url)), row]
+function start (script: string, core: number, ...words: readonly string[]): ChildProcess {
+  const args = [fileURLToPath(new URL(script, import.meta.url)), ...words]
   const [command, ...rest] = pinned ? ['taskset', '-c', String(core), process.execPath, ...args] : [process.execPath, ...args]
   return spawn(command ?? process.execPath, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, NODE_ENV: 'production' } })
 }
@@ -36,9 +36,11 @@ async function stop (child: ChildProcess): Promise<void> {
   await ended
 }
 
-/** Serves `row`, warms it up, and measures it for so many seconds. */
-export async function sample (row: string, { seconds, warmUpSeconds }: { seconds: number; warmUpSeconds: number }): Promise<Sample> {
-  const server = start('serve.js', 0, row)
+export interface Sampling { readonly seconds: number; readonly warmUpSeconds: number }
+
+/** Serves `row`, or bare Fastify under the same requests, warms it up, and measures it for so many seconds. */
+export async function sample (row: string, served: 'row' | 'bare', { seconds, warmUpSeconds }: Sampling): Promise<Sample> {
+  const server = start('serve.js', 0, row, served)
   const load = start('load.js', 1, row)
   try {
     const [port] = await Promise.all([answerOf<number>(server), answerOf(load)])

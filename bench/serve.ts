@@ -1,8 +1,10 @@
-// The process that is measured: serves one row, and tells how much CPU time it has used so far.
+// The process that is measured: serves one row, or bare Fastify, and tells how much CPU time it has used so far.
 import { rowNamed } from './row-named.ts'
+import { bare } from './services.ts'
 import type { AddressInfo } from 'node:net'
 
-const app = await rowNamed(process.argv[2]).service()
+const [, , name, asBare] = process.argv
+const app = await (asBare === 'bare' ? bare : rowNamed(name).service)()
 await app.listen({ port: 0, host: '127.0.0.1' })
 process.on('message', () => {
   const { user, system } = process.cpuUsage()

@@ -11,7 +11,7 @@ import { rateLimit } from '../plugins/rate-limit.ts'
 import { scopes } from '../plugins/scopes.ts'
 import { securityHeaders } from '../plugins/security-headers.ts'
 import { audience, digestOf, issuer, material, scopeNames } from './material.ts'
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { BearerAuthOptions } from '../plugins/bearer-auth.ts'
 import type { BenchAlgorithm } from './material.ts'
 
@@ -41,22 +41,16 @@ export function service (register: (app: FastifyInstance) => Promise<OnRequest |
 export const bare = service(noHook)
 
 async function noHook (): Promise<undefined> {
-  return await Promise.resolve(undefined)
+  await Promise.resolve(undefined)
 }
 
-/** @fastify/jwt as its README has it: `request.jwtVerify()` in an async hook. */
-async function officialJwt (app: FastifyInstance, algorithm: BenchAlgorithm, cache: boolean): Promise<onRequestHookHandler> {
+/** @fastify/jwt as its README has it: `request.jwtVerify()` in an async hook; Fastify answers what it throws. */
+async function officialJwt (app: FastifyInstance, algorithm: BenchAlgorithm, cache: boolean): Promise<(request: FastifyRequest) => Promise<void>> {
   const { secret, publicKeys } = material()
   const { default: jwt } = await import('@fastify/jwt')
   const key = algorithm === 'HS256' ? secret : { public: publicKeys[algorithm] }
   await app.register(jwt, { secret: key, verify: { algorithms: [algorithm], allowedIss: issuer, allowedAud: audience, cache } })
-  return async (request, reply) => {
-    try {
-      await request.jwtVerify()
-    } catch (error) {
-      await reply.send(error)
-    }
-  }
+  return async (request) => { await request.jwtVerify() }
 }
 
 async function officialHelmet (app: FastifyInstance): Promise<void> {
@@ -80,7 +74,7 @@ function keyByHand (): (key: string) => boolean {
 }
 
 export const official = {
-  hook: service(async () => await Promise.resolve((_request, _reply, done) => { done() })),
+  hook: service(async () => await Promise.resolve((_request: FastifyRequest, _reply: FastifyReply, done: () => void) => { done() })),
   jwt: (algorithm: BenchAlgorithm, cache = false): Service => service((app) => officialJwt(app, algorithm, cache)),
   apiKey: service(async () => {
     const matches = keyByHand()
@@ -104,10 +98,10 @@ export const official = {
   auth: service(async (app) => {
     const { default: auth } = await import('@fastify/auth')
     await app.register(auth)
-    const verify = await officialJwt(app, 'HS256', true) as (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+    const verify = await officialJwt(app, 'HS256', true)
     const matches = keyByHand()
     return app.auth([
-      async (request: FastifyRequest, reply: FastifyReply) => { await verify(request, reply) },
+      verify,
       async (request: FastifyRequest) => {
         if (!matches(String(request.headers['x-api-key']))) throw new Error('no')
         await Promise.resolve()
@@ -122,9 +116,9 @@ export const official = {
     await officialRateLimit(app)
     await officialHelmet(app)
     await officialCors(app)
-    const verify = await officialJwt(app, 'HS256', true) as (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+    const verify = await officialJwt(app, 'HS256', true)
     return async (request: FastifyRequest, reply: FastifyReply) => {
-      await verify(request, reply)
+      await verify(request)
       const { scope } = request.user as { scope: string }
       if (!scope.split(' ').includes('items:read')) await reply.code(403).send()
     }
@@ -163,8 +157,8 @@ export const ours = {
     return [app.anyOf(app.bearer, app.apiKey), app.requireScopes('items:read')]
   }),
   optional: service(async (app) => { await registerBearer(app, 'HS256'); return app.optional(app.bearer) }),
-  securityHeaders: service(async (app) => { await app.register(securityHeaders); return await noHook() }),
-  cors: service(async (app) => { await app.register(cors, { origin: [origin] }); return await noHook() }),
+  securityHeaders: service(async (app) => { await app.register(securityHeaders); return undefined }),
+  cors: service(async (app) => { await app.register(cors, { origin: [origin] }); return undefined }),
   limit: service(async (app) => {
     await app.register(rateLimit)
     return [app.publicAccess('measured'), app.limit(limit)]

@@ -103,19 +103,20 @@ function outcomeOf (question: Question, found: unknown): Outcome {
 /** Counts the request; false where the answer comes later, or the limit was exceeded. */
 function count (run: Run, limit: Limit | undefined): boolean {
   if (limit === undefined) return true
-  const judge = (found: LimitState): boolean => {
-    writeLimitHeaders(run.reply, limit, found)
-    if (!found.exceeded) return true
-    send(run, exceeded(limit, run.reply), [])
-    return false
-  }
   try {
     const found = limit.consume({ principal: principalOf(run.state), request: run.request })
-    if (!isPromise(found)) return judge(found)
-    settle(run, found, (state) => { if (judge(state)) advance(run) }, (error) => { send(run, error, []) })
+    if (!isPromise(found)) return hasRoom(run, limit, found)
+    settle(run, found, (state) => { if (hasRoom(run, limit, state)) advance(run) }, (error) => { send(run, error, []) })
   } catch (error) {
     send(run, refusalFrom(error), [])
   }
+  return false
+}
+
+function hasRoom (run: Run, limit: Limit, found: LimitState): boolean {
+  writeLimitHeaders(run.reply, limit, found)
+  if (!found.exceeded) return true
+  send(run, exceeded(limit, run.reply), [])
   return false
 }
 

@@ -170,13 +170,13 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
     ambient: false,
     ...settings.scopes,
     authenticate (request) {
-      const token = readAuthorization(request, 'Bearer')
-      if (token === null) return null
-      const digest = digestOfToken(token)
+      const credentials = readAuthorization(request, 'Bearer')
+      if (credentials === null) return null
+      const digest = digestOfToken(credentials)
       const verified = verifiedTokens.get(digest)
-      if (verified === undefined) return verify(token, digest, request)
+      if (verified === undefined) return verify(credentials, digest, request)
       // A key that is gone, or another one under its name, takes what it verified with it.
-      return chain(findKey(verified.header), (key) => key === verified.key ? judge(verified, request) : verify(token, digest, request))
+      return chain(findKey(verified.header), (key) => key === verified.key ? judge(verified, request) : verify(credentials, digest, request))
     },
     challenge (context) {
       return challengeFor(settings.realm, context)

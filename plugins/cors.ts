@@ -109,7 +109,7 @@ async function lendHook (options: FastifyCorsOptions): Promise<Lent> {
 }
 
 // The lent hook sees this much of a request and none of its route, whose `config.cors` would bypass the checks above.
-function viewOf ({ raw, headers }: Pick<FastifyRequest, 'raw' | 'headers'>): FastifyRequest {
+function viewOf ({ raw, headers }: { raw: Pick<FastifyRequest['raw'], 'method'>; headers: FastifyRequest['headers'] }): FastifyRequest {
   return { raw, headers, routeOptions: { config: {} }, corsPreflightEnabled: false } as unknown as FastifyRequest
 }
 
@@ -120,7 +120,7 @@ function headersFor (hook: Lent, origin: string | undefined): Headers {
     getHeader: (name: string) => found[name.toLowerCase()],
     header (name: string, value: string) { found[name.toLowerCase()] = value }
   } as unknown as FastifyReply
-  hook(viewOf({ raw: { method: 'GET' } as FastifyRequest['raw'], headers: origin === undefined ? {} : { origin } }), reply, () => undefined)
+  hook(viewOf({ raw: { method: 'GET' }, headers: origin === undefined ? {} : { origin } }), reply, () => undefined)
   return Object.freeze(found)
 }
 

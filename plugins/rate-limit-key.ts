@@ -25,5 +25,7 @@ function customKey (key: unknown): string {
 
 /** Every part is told with its length, so that no part can end early; a missing one is told without. */
 function compositeKey (...parts: readonly (string | null)[]): string {
-  return parts.map((part) => (part === null ? '-' : `${String(part.length)}:${part}`)).join('')
+  let key = ''
+  for (const part of parts) key += part === null ? '-' : `${String(part.length)}:${part}`
+  return key
 }

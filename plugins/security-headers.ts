@@ -65,7 +65,7 @@ async function helmetHeaders (): Promise<Map<string, string>> {
 }
 
 type Headers = Readonly<Record<string, string>>
-type WriteHead = (this: ServerResponse, status: number, ...rest: unknown[]) => ServerResponse
+type WriteHead = (this: ServerResponse, status: number, reasonOrHeaders?: unknown, headers?: unknown) => ServerResponse
 
 /** Where a response keeps what stands in for a header that nobody sets. */
 const standing = Symbol('gatehouse.headers')
@@ -75,16 +75,17 @@ const standing = Symbol('gatehouse.headers')
  * happens where every answer passes, a hijacked one too, and so costs one object instead of a call for each header.
  */
 function stand (raw: ServerResponse & { [standing]?: Headers }, headers: Headers): void {
-  raw[standing] = headers
   const writeHead = raw.writeHead as WriteHead
-  raw.writeHead = function (this: ServerResponse, status: number, ...rest: unknown[]) {
-    const [own] = rest
-    if (rest.length === 1 && this.getHeaderNames().length === 0 && isPlain(own)) return writeHead.call(this, status, { ...headers, ...own })
+  raw[standing] = headers
+  raw.writeHead = function (this: ServerResponse, status: number, reasonOrHeaders?: unknown, more?: unknown) {
+    if (more === undefined && isPlain(reasonOrHeaders) && this.getHeaderNames().length === 0) {
+      return writeHead.call(this, status, { ...headers, ...reasonOrHeaders })
+    }
     for (const name of Object.keys(headers)) {
       if (!this.hasHeader(name)) this.setHeader(name, headers[name] ?? '')
     }
-    return writeHead.call(this, status, ...rest)
-  } as typeof raw.writeHead
+    return writeHead.call(this, status, reasonOrHeaders, more)
+  }
 }
 
 /** Headers as Fastify writes them: an object whose names are in lower case, as ours are. */

@@ -91,7 +91,7 @@ t.test('CORS: @fastify/cors and cors', async (t) => {
     { name: 'preflights', when: isPreflight, differs: ['access-control-expose-headers'] },
     { name: 'preflights of strangers', when: (comparison) => isPreflight(comparison) && isStranger(comparison), differs: ['access-control-allow-methods', 'access-control-allow-headers', 'access-control-max-age', 'content-length'] },
     { name: '`OPTIONS` that is no preflight', when: (comparison) => comparison.asked.method === 'OPTIONS' && (!isPreflight(comparison) || withoutOrigin(comparison)), differs: 'all' },
-    { name: '`Vary` of a handler', when: ({ ours }) => /, Origin$/.test(String(ours.headers.vary)), differs: ['vary'] }
+    { name: '`Vary` of a handler', when: ({ ours }) => String(ours.headers.vary).endsWith(', Origin'), differs: ['vary'] }
   ], questions: questions(asked, ['reply|Vary|Accept', 'reply|vary|*', 'reply|vary|accept, origin', 'raw|vary|Accept-Encoding', 'reply|Access-Control-Allow-Origin|https://mine.example']) })
 })
 
@@ -138,7 +138,7 @@ t.test('Basic: @fastify/basic-auth and basicAuth', async (t) => {
         authenticate: { realm },
         validate (username, password, _request, _reply, done) { done(username === 'alice' && password === 'wonderland' ? undefined : Object.assign(new Error('no'), { statusCode: 401 })) }
       })
-      guardOfAll(app, app.basicAuth as never)
+      guardOfAll(app, app.basicAuth)
     },
     async ours (app) {
       await app.register(basicAuth, { realm, users: { alice: 'wonderland' } })
@@ -196,7 +196,7 @@ t.test('bearer tokens: @fastify/jwt and bearerAuth', async (t) => {
     forge(header, claimsWith({ iss: 'https://evil.example' })), forge(header, claimsWith({ iss: [issuer] })), forge(header, claimsWith({ aud: 'https://evil.example' })), forge(header, claimsWith({ aud: ['https://evil.example', audience] })), forge(header, claimsWith({ aud: 7 })),
     forge(header, claimsWith({ sub: undefined })), forge(header, '[]'), forge(header, '{"sub":"a","sub":"b"}'), forge(header, '{'),
     forge(header, claimsWith(), randomBytes(32)), forge({ ...header, crit: ['x'] }), forge({ ...header, b64: false }), forge({ ...header, jku: 'https://evil.example' }), forge({ ...header, kid: '../../dev/null' }),
-    `${forge({ alg: 'none', typ: 'at+jwt' }).split('.').slice(0, 2).join('.')}.`, forge({ alg: 'HS512', typ: 'at+jwt' }), `${good}=`, `${good}.`, `${good.slice(0, -1)}`, good.replace('.', '. '), 'a.b.c', 'abc', ''
+    `${forge({ alg: 'none', typ: 'at+jwt' }).split('.').slice(0, 2).join('.')}.`, forge({ alg: 'HS512', typ: 'at+jwt' }), `${good}=`, `${good}.`, good.slice(0, -1), good.replace('.', '. '), 'a.b.c', 'abc', ''
   ]
   const presented = fc.oneof(
     { weight: 3, arbitrary: fc.constant(`Bearer ${good}`) },
