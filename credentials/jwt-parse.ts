@@ -1,6 +1,5 @@
 // A JWT in compact form (RFC 7515 §7.1), taken apart strictly: one text has one reading, or none.
 import { isUtf8 } from 'node:buffer'
-import { LRUCache } from 'lru-cache'
 import { refusal } from '../errors.ts'
 import { parseStrictJson } from '../strict-json.ts'
 import { isAlgorithm } from './jwt-algorithms.ts'
@@ -36,8 +35,9 @@ export function normalizeType (typ: string): string {
   return typ.toLowerCase().replace(/^application\//, '')
 }
 
-// An issuer writes few headers and many tokens: what a header says is read once.
-const knownHeaders = new LRUCache<string, JwtHeader>({ max: 128 })
+// An issuer writes few headers and many tokens: what a header says is read once, until strangers have brought too many.
+const knownHeaders = new Map<string, JwtHeader>()
+const MAX_HEADERS = 128
 
 /**
  * The parts of a token, and of its header what selects a key.
@@ -61,6 +61,7 @@ function parseHeader (segment: string): JwtHeader {
   if (kid !== undefined && !isKid(kid)) throw badToken('the kid is malformed')
   if (typ !== undefined && typeof typ !== 'string') throw badToken('the typ is malformed')
   const header = Object.freeze({ algorithm: alg, kid, typ: typ === undefined ? undefined : normalizeType(typ) })
+  if (knownHeaders.size === MAX_HEADERS) knownHeaders.clear()
   knownHeaders.set(segment, header)
   return header
 }

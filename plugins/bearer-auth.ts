@@ -5,7 +5,6 @@ import fp from 'fastify-plugin'
 import { assertDates, assertType, member, readRegisteredClaims } from '../credentials/jwt-claims.ts'
 import { createKeyBinder, createKeyring } from '../credentials/jwt-keyring.ts'
 import { parseClaims, parseJwt } from '../credentials/jwt-parse.ts'
-import { createVerifiedTokens, digestOfToken } from '../credentials/verified-tokens.ts'
 import { refusal } from '../errors.ts'
 import { readAuthorization } from '../guards/authorization-header.ts'
 import { chain } from '../guards/awaitable.ts'
@@ -125,6 +124,7 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
   useGuards(app, options.guards)
   const findKey = await createFindKey(settings.keys)
   const { rules, maxTokenBytes, isRevoked, loadPrincipal } = settings
+  const { createVerifiedTokens, digestOfToken } = await import('../credentials/verified-tokens.ts')
   const verifiedTokens = createVerifiedTokens<VerifiedToken>(settings.maxVerifiedTokens)
 
   function judge ({ claims, registered, principal }: VerifiedToken, request: FastifyRequest): Awaitable<BearerPrincipal> {
