@@ -6,8 +6,8 @@ import { LRUCache } from 'lru-cache'
 /** What is kept of tokens, by their digests; a table belongs to one registration, so nothing crosses issuers. */
 export interface VerifiedTokens<T extends object> {
   get (digest: string): T | undefined
-  /** `length` is the token's, which tells how much there is to keep; after `lifetimeSeconds`, a day at most, it goes. */
-  set (digest: string, verified: T, length: number, lifetimeSeconds: number): void
+  /** `weight` is that of the claims; after `lifetimeSeconds`, a day at most, the entry goes. */
+  set (digest: string, verified: T, weight: number, lifetimeSeconds: number): void
 }
 
 /** The name of a token here: no token can be read out of the table. */
@@ -15,20 +15,30 @@ export function digestOfToken (token: string): string {
   return hash('sha256', token, 'binary')
 }
 
-// What claims take as objects, measured: about four bytes for a character of the token, and the entry itself.
-const BYTES_PER_CHARACTER = 4
-const BYTES_PER_ENTRY = 512
-const AVERAGE_BYTES = 2048
+// Measured, in bytes: an entry with its principal; an object or a list; a member of one.
+const ENTRY = 1024
+const CONTAINER = 64
+const MEMBER = 16
+const AVERAGE = 2048
 const DAY_SECONDS = 86_400
+
+/** What a JSON value takes in memory, about: a short text can hold many empty objects. */
+export function weightOf (value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 0
+  let weight = CONTAINER
+  for (const member of Object.values(value) as unknown[]) weight += MEMBER + weightOf(member)
+  return weight
+}
 
 /** At most `maxTokens` tokens, and `maxTokens` × 2 KiB; the least recently used one goes first. With 0 nothing is kept. */
 export function createVerifiedTokens<T extends object> (maxTokens: number): VerifiedTokens<T> {
   if (maxTokens === 0) return { get: () => undefined, set: () => undefined }
-  const table = new LRUCache<string, T>({ max: maxTokens, maxSize: maxTokens * AVERAGE_BYTES, ttlResolution: 1000 })
+  const table = new LRUCache<string, T>({ max: maxTokens, maxSize: maxTokens * AVERAGE, ttlResolution: 1000 })
   return {
     get: (digest) => table.get(digest),
-    set (digest, verified, length, lifetimeSeconds) {
-      table.set(digest, verified, { size: BYTES_PER_ENTRY + length * BYTES_PER_CHARACTER, ttl: Math.ceil(Math.min(lifetimeSeconds, DAY_SECONDS) * 1000) })
+    set (digest, verified, weight, lifetimeSeconds) {
+      table.set(digest, verified, { size: ENTRY + weight, ttl: Math.ceil(Math.min(lifetimeSeconds, DAY_SECONDS) * 1000) })
     }
   }
 }

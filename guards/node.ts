@@ -1,5 +1,5 @@
 // The tree that guards are: what a route requires, before it is compiled for that route.
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Refusal } from '../errors.ts'
 import type { Awaitable, Principal } from './principal.ts'
 import type { Scheme } from './scheme.ts'
@@ -20,7 +20,7 @@ export interface Limit {
   readonly max: number
   readonly windowSeconds: number
   /** Counts the request. */
-  consume (context: { principal: Principal | null; request: FastifyRequest }): Awaitable<LimitState>
+  consume (context: { principal: Principal | null; request: FastifyRequest; reply: FastifyReply }): Awaitable<LimitState>
 }
 
 /** What remains of a limit after this request was counted. */

@@ -104,7 +104,7 @@ function outcomeOf (question: Question, found: unknown): Outcome {
 function count (run: Run, limit: Limit | undefined): boolean {
   if (limit === undefined) return true
   try {
-    const found = limit.consume({ principal: principalOf(run.state), request: run.request })
+    const found = limit.consume({ principal: principalOf(run.state), request: run.request, reply: run.reply })
     if (!isPromise(found)) return hasRoom(run, limit, found)
     settle(run, found, (state) => { if (hasRoom(run, limit, state)) advance(run) }, (error) => { send(run, error, []) })
   } catch (error) {

@@ -124,7 +124,7 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
   useGuards(app, options.guards)
   const findKey = await createFindKey(settings.keys)
   const { rules, maxTokenBytes, isRevoked, loadPrincipal } = settings
-  const { createVerifiedTokens, digestOfToken } = await import('../credentials/verified-tokens.ts')
+  const { createVerifiedTokens, digestOfToken, weightOf } = await import('../credentials/verified-tokens.ts')
   const verifiedTokens = createVerifiedTokens<VerifiedToken>(settings.maxVerifiedTokens)
 
   function judge ({ claims, registered, principal }: VerifiedToken, request: FastifyRequest): Awaitable<BearerPrincipal> {
@@ -158,7 +158,7 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
       const principal = loadPrincipal === undefined ? principalOf(claims, registered, null, settings) : null
       const verified = { header: jwt.header, key, claims, registered, principal }
       const judged = judge(verified, request)
-      verifiedTokens.set(digest, verified, token.length, registered.expiresAt + rules.clockToleranceSeconds - Date.now() / 1000)
+      verifiedTokens.set(digest, verified, weightOf(claims), registered.expiresAt + rules.clockToleranceSeconds - Date.now() / 1000)
       return judged
     })
   }

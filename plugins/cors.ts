@@ -88,6 +88,8 @@ function tokens (option: string, list: unknown): string[] {
   return valid
 }
 
+const ALLOW_ORIGIN = 'access-control-allow-origin'
+
 type Lent = (request: FastifyRequest, reply: FastifyReply, next: () => void) => void
 type Headers = Readonly<Record<string, string>>
 
@@ -164,9 +166,12 @@ async function corsPlugin (app: FastifyInstance, options: CorsOptions): Promise<
   app.addHook('onRequest', onRequest)
   if (anyone !== null) return
 
-  // A handler that writes `Vary` itself replaces ours; a cache would then hand one origin's answer to another.
-  const onSend: onSendHookHandler = (_request, reply, payload, next) => {
-    if (reply.getHeader('vary') !== stranger.vary) addVary(reply)
+  // A handler that writes these itself replaces ours, and a hook that answers before ours keeps it from running; a cache
+  // would then hand one origin's answer to another, and a page could not read what it may.
+  const onSend: onSendHookHandler = (request, reply, payload, next) => {
+    const known = allowed.get(request.headers.origin ?? '')
+    if (known !== undefined && reply.getHeader(ALLOW_ORIGIN) !== known[ALLOW_ORIGIN]) write(reply, known)
+    else if (reply.getHeader('vary') !== stranger.vary) addVary(reply)
     next(null, payload)
   }
   app.addHook('onSend', onSend)

@@ -51,8 +51,7 @@ export interface LimitOptions {
   by?: 'address' | 'principal' | LimitKey
   /**
    * `failures` counts what was answered 400, 401 or 403, for logins. A request that is still on its way counts as
-   * failed until it is answered, so that parallel attempts cannot pass together; one whose client leaves stays counted,
-   * as does one of a route outside the context in which `rateLimit` was registered.
+   * failed until it is answered, so that parallel attempts cannot pass together; one whose client leaves stays counted.
    * @defaultValue `'requests'`
    */
   counts?: 'requests' | 'failures'

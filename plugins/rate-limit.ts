@@ -6,7 +6,7 @@ import { chain } from '../guards/awaitable.ts'
 import { isDevelopment } from '../guards/environment.ts'
 import { limitGuard } from '../guards/guard.ts'
 import { compilePlan } from '../guards/plan.ts'
-import { recordOf, routeRecord } from '../guards/route.ts'
+import { routeRecord } from '../guards/route.ts'
 import { runPlan } from '../guards/run.ts'
 import { invalid } from '../guards/scheme-options.ts'
 import { stateOf } from '../guards/state.ts'
@@ -49,9 +49,6 @@ function takeName (registry: Registry, { name, derivedName }: LimitSettings): st
   return free
 }
 
-/** A count that is given back unless the answer is a failure. */
-interface Reservation { readonly windows: Windows; readonly key: string; readonly endsBy: number }
-
 const failureStatuses = new Set([400, 401, 403])
 
 async function registerRateLimit (app: FastifyInstance, options: RateLimitOptions): Promise<void> {
@@ -59,8 +56,6 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
   const registry = useGuards(app, options.guards)
   if (service !== null) assertCoversAll(app, registry)
   const limiterOf = await loadLimiters()
-  const reservations = new WeakMap<FastifyRequest, readonly Reservation[]>()
-  const failureLimits = new WeakSet<Limit>()
 
   function createLimit (settings: LimitSettings): Limit {
     const { max, windowMs, by, key, counts, whenFull } = settings
@@ -69,43 +64,26 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
     const windows = new Windows({ max, windowMs, maxKeys, whenFull, onFull })
     const count = key === null ? countAtOnce(windows, max) : limiterOf(windows, settings)
 
-    function keep (counted: Count, countedKey: string, request: FastifyRequest): Count {
+    /** Gives the count back when the answer turns out to be no failure; one whose client leaves is never finished. */
+    function reserve (counted: Count, countedKey: string, { raw }: FastifyReply): Count {
       if (counts === 'failures' && !counted.exceeded) {
-        const reservation = { windows, key: countedKey, endsBy: windows.endAfter(counted.ttl) }
-        reservations.set(request, [...(reservations.get(request) ?? []), reservation])
+        const endsBy = windows.endAfter(counted.ttl)
+        raw.once('finish', () => { if (!failureStatuses.has(raw.statusCode)) windows.giveBack(countedKey, endsBy) })
       }
       return counted
     }
 
-    const limit = Object.freeze({
+    return Object.freeze({
       name,
       by,
       max,
       windowSeconds: Math.ceil(windowMs / 1000),
       consume: (context) => chain(keyOf(settings, registry, context), (counted) =>
-        chain(count(counted), (state) => keep(state, counted, context.request)))
+        chain(count(counted), (state) => reserve(state, counted, context.reply)))
     } satisfies Limit)
-    if (counts === 'failures') failureLimits.add(limit)
-    return limit
-  }
-
-  function giveBack (request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-    const held = reservations.get(request)
-    reservations.delete(request)
-    if (held !== undefined && !failureStatuses.has(reply.statusCode)) {
-      for (const { windows, key, endsBy } of held) windows.giveBack(key, endsBy)
-    }
-    done()
   }
 
   app.decorate('limit', (limit: LimitOptions) => limitGuard(createLimit(resolveLimitOptions(limit))))
-  // On the routes that need it alone: an `onResponse` hook makes Fastify listen to every answer of a route.
-  app.addHook('onRoute', (route) => {
-    const plan = recordOf(route)?.plan
-    if (plan === undefined || ![...plan.limitsBefore, ...plan.limitsAfter].some((limit) => failureLimits.has(limit))) return
-    const { onResponse = [] } = route
-    route.onResponse = [giveBack, ...(Array.isArray(onResponse) ? onResponse : [onResponse])]
-  })
   if (!isDevelopment()) app.log.warn('rate limits are counted by this process alone: several of them allow as many times the limit')
   if (service === null) return
 

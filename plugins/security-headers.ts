@@ -103,8 +103,9 @@ async function securityHeadersPlugin (app: FastifyInstance, options: SecurityHea
   const headers: Headers = Object.freeze({ ...Object.fromEntries(captured), 'content-security-policy': contentSecurityPolicy, 'cache-control': 'no-store' })
   const overHttps: Headers = strictTransport === undefined ? headers : Object.freeze({ ...headers, [HSTS]: strictTransport })
 
+  /** What an outer registration has decided stands. */
   function write (request: FastifyRequest, reply: FastifyReply): void {
-    stand(reply.raw, request.protocol === 'https' ? overHttps : headers)
+    if (!(standing in reply.raw)) stand(reply.raw, request.protocol === 'https' ? overHttps : headers)
   }
 
   const onRequest: onRequestHookHandler = (request, reply, next) => {
@@ -113,7 +114,7 @@ async function securityHeadersPlugin (app: FastifyInstance, options: SecurityHea
   }
   const onSend: onSendHookHandler = (request, reply, payload, next) => {
     // An earlier onRequest hook that answers keeps ours from running
-    if (!(standing in reply.raw)) write(request, reply)
+    write(request, reply)
     if (typeof payload === 'string') addCharset(reply)
     next(null, payload)
   }

@@ -91,6 +91,7 @@ t.test('CORS: @fastify/cors and cors', async (t) => {
     { name: 'preflights', when: isPreflight, differs: ['access-control-expose-headers'] },
     { name: 'preflights of strangers', when: (comparison) => isPreflight(comparison) && isStranger(comparison), differs: ['access-control-allow-methods', 'access-control-allow-headers', 'access-control-max-age', 'content-length'] },
     { name: '`OPTIONS` that is no preflight', when: (comparison) => comparison.asked.method === 'OPTIONS' && (!isPreflight(comparison) || withoutOrigin(comparison)), differs: 'all' },
+    { name: '`Access-Control-Allow-Origin` of a handler', when: ({ ours, asked }) => ours.headers['access-control-allow-origin'] === asked.headers.origin, differs: ['access-control-allow-origin'] },
     { name: '`Vary` of a handler', when: ({ ours }) => String(ours.headers.vary).endsWith(', Origin'), differs: ['vary'] }
   ], questions: questions(asked, ['reply|Vary|Accept', 'reply|vary|*', 'reply|vary|accept, origin', 'raw|vary|Accept-Encoding', 'reply|Access-Control-Allow-Origin|https://mine.example']) })
 })

@@ -100,6 +100,38 @@ t.test('R170 an earlier hook that answers does not take them away', async (t) =>
   t.match((await app.inject('/')).headers, expected)
 })
 
+t.test('R170 what the outermost registration says stands', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(securityHeaders)
+  await app.register(async (child) => {
+    await child.register(securityHeaders, { contentSecurityPolicy: 'default-src *' })
+    child.get('/child', () => ({}))
+  })
+  const { headers } = await app.inject('/child')
+  t.equal(headers['content-security-policy'], "default-src 'none'; frame-ancestors 'none'")
+})
+
+t.test('R164 an answer of an earlier hook, and one whose handler took the header away, can be read by an allowed origin', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.url === '/early') void reply.code(429).send({})
+    else done()
+  })
+  await app.register(cors, { origin: ['https://app.example'], credentials: true })
+  app.get('/removed', (_request, reply) => reply.removeHeader('access-control-allow-origin').send({}))
+  app.get('/star', (_request, reply) => reply.header('access-control-allow-origin', '*').header('vary', 'Accept').send({}))
+  app.get('/early', () => ({}))
+  for (const url of ['/early', '/removed', '/star']) {
+    const { headers } = await app.inject({ url, headers: { origin: 'https://app.example' } })
+    t.equal(headers['access-control-allow-origin'], 'https://app.example', url)
+    t.equal(headers['access-control-allow-credentials'], 'true', url)
+    t.match(headers.vary, /\bOrigin$/, url)
+    t.equal((await app.inject({ url, headers: { origin: 'https://evil.example' } })).headers['access-control-allow-credentials'], undefined, url)
+  }
+})
+
 t.test('R170 a page brings its own policy, a handler its own Cache-Control', async (t) => {
   const app = await build(async (app) => { await app.register(securityHeaders) })
   t.teardown(() => app.close())

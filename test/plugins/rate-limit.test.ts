@@ -227,7 +227,7 @@ t.test('R156 counting failures', (t) => {
 t.test('R158 the table is bounded, and 20,000 other keys do not free an exhausted one', async (t) => {
   const { app } = await limitedService(t, { maxKeys: 1000 })
   const { limit } = app.limit({ max: 2, timeWindow: minute, by: ({ request }) => request.id })
-  const exceeded = async (id: string): Promise<boolean> => (await limit.consume({ principal: null, request: { id } as never })).exceeded
+  const exceeded = async (id: string): Promise<boolean> => (await limit.consume({ principal: null, request: { id } as never, reply: {} as never })).exceeded
   await exceeded('guilty')
   await exceeded('guilty')
   await exceeded('once')
@@ -330,4 +330,22 @@ t.test('options that contradict the contract are refused', (t) => {
     t.throws(() => app.limit(undefined as never), { code: 'GATEHOUSE_OPTION_INVALID' })
   })
   t.end()
+})
+
+t.test('a limit of failures gives back whatever is no failure, wherever it is answered', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(rateLimit)
+  const limit = (name: string): ReturnType<typeof app.limit> => app.limit({ name, max: 2, timeWindow: '1 minute', counts: 'failures' })
+  app.addHook('onRoute', (route) => { if (route.url === '/replaced') route.onResponse = [(_request, _reply, done) => { done() }] })
+  app.get('/not-found', { onRequest: [app.publicAccess('a test'), limit('a')] }, (_request, reply) => { reply.callNotFound() })
+  app.get('/replaced', { onRequest: [app.publicAccess('a test'), limit('b')] }, () => ({}))
+  app.get('/hijacked', { onRequest: [app.publicAccess('a test'), limit('c')] }, (_request, reply) => {
+    reply.hijack()
+    reply.raw.end('as it comes')
+  })
+  app.get('/failing', { onRequest: [app.publicAccess('a test'), limit('d')] }, (_request, reply) => reply.code(401).send({}))
+  for (const [url, statuses] of [['/not-found', [404, 404, 404, 404]], ['/replaced', [200, 200, 200, 200]], ['/hijacked', [200, 200, 200, 200]], ['/failing', [401, 401, 429, 429]]] as const) {
+    for (const status of statuses) t.equal((await app.inject(url)).statusCode, status, url)
+  }
 })
