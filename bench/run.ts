@@ -15,8 +15,9 @@ import { rows } from './rows.ts'
 import { quartiles } from './statistics.ts'
 import type { GrowthLine, InProcess, Single } from './report.ts'
 
-const PAIRS = 15
-const sampling = { seconds: 2, warmUpSeconds: 0.6 }
+// A first look takes fewer and shorter ones: `BENCH_PAIRS=3 BENCH_SECONDS=0.5 npm run bench`.
+const PAIRS = Number(process.env.BENCH_PAIRS ?? 15)
+const sampling = { seconds: Number(process.env.BENCH_SECONDS ?? 2), warmUpSeconds: 1 }
 const GROWTH_SAMPLES = 3
 
 const tell = (line: string): void => { process.stdout.write(`${line}\n`) }

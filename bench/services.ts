@@ -74,7 +74,6 @@ function keyByHand (): (key: string) => boolean {
 }
 
 export const official = {
-  hook: service(async () => await Promise.resolve((_request: FastifyRequest, _reply: FastifyReply, done: () => void) => { done() })),
   jwt: (algorithm: BenchAlgorithm, cache = false): Service => service((app) => officialJwt(app, algorithm, cache)),
   apiKey: service(async () => {
     const matches = keyByHand()

@@ -158,7 +158,7 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
       const principal = loadPrincipal === undefined ? principalOf(claims, registered, null, settings) : null
       const verified = { header: jwt.header, key, claims, registered, principal }
       const judged = judge(verified, request)
-      verifiedTokens.set(digest, verified, weightOf(claims), registered.expiresAt + rules.clockToleranceSeconds - Date.now() / 1000)
+      if (verifiedTokens.comesAgain(digest)) verifiedTokens.set(digest, verified, weightOf(claims), registered.expiresAt + rules.clockToleranceSeconds - Date.now() / 1000)
       return judged
     })
   }
