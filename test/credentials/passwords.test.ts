@@ -90,6 +90,22 @@ t.test('R023 unknown, wrong and right take exactly one hash of the same paramete
   }
 })
 
+t.test('R088 unknown and what cannot be read really take the time of a wrong password', async (t) => {
+  const passwords = await createPasswords()
+  const stored = await passwords.hash(GOOD)
+  const times: Record<string, number[]> = { wrong: [], unknown: [], unreadable: [] }
+  for (let round = 0; round < 15; round++) {
+    for (const [title, hash] of [['wrong', stored], ['unknown', null], ['unreadable', 'damaged']] as const) {
+      const start = performance.now()
+      await passwords.verify(hash, 'wrong')
+      times[title]?.push(performance.now() - start)
+    }
+  }
+  const [wrong = 0, ...others] = Object.values(times).map((list) => list.sort((a, b) => a - b)[7] ?? 0)
+  // Rougher than the requirement, since other tests run meanwhile; no work at all would be a hundredth.
+  for (const other of others) t.ok(other > wrong / 2 && other < wrong * 2, `${String(other)} ms beside ${String(wrong)} ms`)
+})
+
 const cost = (text: string) => `$argon2id$v=19$${text}$${'A'.repeat(22)}$${'A'.repeat(43)}`
 const poisoned: [string, string][] = [
   ['R087 more than 1 GiB of memory', cost('m=1048577,t=2,p=1')],
