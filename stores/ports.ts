@@ -282,6 +282,8 @@ export interface RefreshFamily {
   scopes: string[]
   /** RFC 3339, UTC; so are the others. */
   created_at: string
+  /** When one of its tokens was last presented and rotated. */
+  last_used_at: string
   /** The absolute end: no rotation extends it. */
   expires_at: string
   /** When it was revoked. */
@@ -361,11 +363,14 @@ export interface RefreshTokenStore {
   listBySubject (subject: string, query?: PageQuery): Promise<Page<RefreshFamily>>
   /** Whether there was such a family and it was not revoked before. */
   revokeFamily (id: string): Promise<boolean>
-  /** Revokes what a subject has, but for one family; the ids of what it revoked. */
+  /**
+   * Revokes what a subject has, but for one family; the ids of what it revoked. A token that is rotated meanwhile may be
+   * younger than this call: refuse access tokens by those ids, not by a moment alone.
+   */
   revokeBySubject (subject: string, options?: { exceptFamily?: string | undefined }): Promise<string[]>
   /** Revokes what a client has; the ids of what it revoked. */
   revokeByClient (clientId: string): Promise<string[]>
-  /** Forgets families whose absolute end has passed; how many. */
+  /** Forgets families whose absolute end has passed, at most 1000 a call; how many. */
   prune (now: Date): Promise<number>
 }
 
@@ -407,7 +412,7 @@ export interface RevocationStore {
   since (cursor: string | null, now: Date): Promise<{ revocations: Revocation[]; cursor: string }>
   /** For those who cannot keep them all at hand: whether this very token is refused. */
   isRevoked (token: RevocableToken, now: Date): Promise<boolean>
-  /** Forgets what expired; how many. */
+  /** Forgets what expired, at most 1000 a call; how many. */
   prune (now: Date): Promise<number>
 }
 
@@ -457,7 +462,7 @@ export interface SessionStore {
   listBySubject (subject: string, query?: PageQuery): Promise<Page<Session>>
   /** Ends what a subject has, but for one; the ids of what it ended. */
   removeBySubject (subject: string, options?: { except?: string | undefined }): Promise<string[]>
-  /** Forgets what ended; how many. */
+  /** Forgets what ended, at most 1000 a call; how many. */
   prune (now: Date): Promise<number>
 }
 

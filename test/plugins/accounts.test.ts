@@ -31,7 +31,7 @@ t.test('an account has the default roles, and the scopes of all its roles once',
   const { app, accounts } = await accountsOf(t)
   const alice = await accounts.register({ username: 'alice', email: 'a@example.com', password })
   t.match(alice, { username: 'alice', full_name: null, roles: ['reader'] })
-  await app.stores.users.setRoles(alice.id, ['reader', 'writer', 'constructor'])
+  await app.stores.users.update(alice.id, { roles: ['reader', 'writer', 'constructor'] })
   t.strictSame(await accounts.grantFor(alice.id), { subject: alice.id, scopes: ['items:read', 'items:write'], roles: ['reader', 'writer', 'constructor'], attributes: { username: 'alice' }, disabled: false })
   t.equal(await accounts.grantFor('0192f0c1-2345-7abc-8def-0123456789ab'), null)
 })
@@ -73,7 +73,7 @@ t.test('R126 a key needs an account, and scopes that the principal has', async (
   await t.rejects(accounts.createApiKey({ ...principal, subject: id }, { name: 'x', scopes: ['items:read', 'items:write'] }), { code: 'insufficient_scope' })
   const { key, apiKey } = await accounts.createApiKey({ ...principal, subject: id }, { name: 'x', scopes: ['items:read'] })
   t.match(await accounts.verifyApiKey(key), { subject: id, keyId: apiKey.id, scopes: ['items:read'], disabled: false })
-  await app.stores.users.setRoles(id, [])
+  await app.stores.users.update(id, { roles: [] })
   t.match(await accounts.verifyApiKey(key), { scopes: [] }, 'R126')
 })
 

@@ -281,7 +281,7 @@ t.test('R006 R130 R131 R133 R134 what POST /token refuses, in the shape of RFC 6
 t.test('R023 R088 R134 unknown, wrong and disabled are one answer after one hash each', async (t) => {
   const demo = await buildDemo(t)
   await demo.person('alice')
-  await demo.app.stores.users.setDisabled((await demo.person('gone')).id, true)
+  await demo.app.stores.users.update((await demo.person('gone')).id, { disabled: true })
   demo.secrets.add('not the password of anyone')
   const wrong = 'not the password of anyone'
   const people: [string, string, string][] = [['unknown', 'nobody', password], ['known but for a NUL', 'alice\0', password], ['known but for what follows a NUL', 'alice\0x', password], ['wrong', 'alice', wrong], ['disabled', 'gone', password], ['disabled and wrong', 'gone', wrong]]

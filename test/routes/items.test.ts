@@ -234,7 +234,7 @@ t.test('R066 R126 what the store says of an account holds for its tokens and key
   const status = async (request: InjectOptions): Promise<number> => (await demo.send(request)).statusCode
   t.equal(await status({ url: '/admin', headers: token }), 200)
 
-  await demo.app.stores.users.setRoles(boss.id, ['viewer'])
+  await demo.app.stores.users.update(boss.id, { roles: ['viewer'] })
   await t.test('a role taken away', async (t) => {
     t.equal(await status({ url: '/items', headers: token }), 200, 'what is left works')
     t.equal(await status({ url: '/items', headers: key }), 200)
@@ -245,14 +245,14 @@ t.test('R066 R126 what the store says of an account holds for its tokens and key
   })
   await t.test('a role given does not widen a token that was narrower', async (t) => {
     const narrow = await demo.token(boss, 'me')
-    await demo.app.stores.users.setRoles(boss.id, ['admin'])
+    await demo.app.stores.users.update(boss.id, { roles: ['admin'] })
     await assertRefused(t, demo, { url: '/admin', headers: narrow }, lacking('admin'))
   })
-  await demo.app.stores.users.setDisabled(boss.id, true)
+  await demo.app.stores.users.update(boss.id, { disabled: true })
   for (const [title, headers, url] of [['a token', token, '/users/me'], ['a token at a route for keys too', token, '/items'], ['a key', key, '/items']] as const) {
     await t.test(`a disabled account is 403 by ${title}`, (t) => assertRefused(t, demo, { url, headers }, { status: 403, code: 'account_disabled' }))
   }
-  await demo.app.stores.users.setDisabled(boss.id, false)
+  await demo.app.stores.users.update(boss.id, { disabled: false })
   t.equal(await status({ url: '/items', headers: key }), 200, 'and back again')
 })
 
