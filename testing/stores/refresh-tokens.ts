@@ -84,14 +84,16 @@ const replays: readonly StoreCheck[] = [
   }),
 
   ...([
-    ['after the window', { now: inSeconds(10) }, {}],
-    ['without a window', { replaySeconds: 0 }, {}],
-    ['where no answer was kept', {}, { replay: null }]
-  ] as const).map(([title, second, first]) => storeCheck(`R140 refreshTokens: ${title} a repetition ends the family, once`, async ({ refreshTokens }) => {
+    ['after the window', { seconds: 10, replaySeconds: 10, replay: 'sealed' }],
+    ['without a window', { seconds: 0, replaySeconds: 0, replay: 'sealed' }],
+    ['where no answer was kept', { seconds: 0, replaySeconds: 10, replay: null }]
+  ] as const).map(([title, { seconds, replaySeconds, replay }]) => storeCheck(`R140 refreshTokens: ${title} a repetition ends the family, once`, async ({ refreshTokens }) => {
     const [token, next] = [familyOf(), digestOf()]
     const { id } = await refreshTokens.create(token)
     const other = await refreshTokens.create(familyOf())
-    await rotated(refreshTokens, rotationOf(token.digest, { successorDigest: next, now: inSeconds(-1), ...first }))
+    const now = new Date()
+    const second = { now: inSeconds(seconds, now), replaySeconds }
+    await rotated(refreshTokens, rotationOf(token.digest, { successorDigest: next, now, replay }))
     const result = await refreshTokens.rotate(rotationOf(token.digest, second))
     assert.ok(result.outcome === 'reused')
     assert.equal(result.family.id, id)
