@@ -36,15 +36,19 @@ export async function createPostgresStores (url: string): Promise<Stores> {
   } finally {
     await migrating.destroy()
   }
-  return createSqlStores(await openPostgres(url))
+  const stores = createSqlStores(await openPostgres(url))
+  // What was never used, Kysely would not close either.
+  await stores.ping()
+  return stores
 }
 
 /** Opens the database at `url` as it is. Throws `GATEHOUSE_PEER_MISSING` without `pg`. */
 export async function openPostgres (url: string, options: PoolConfig = limits): Promise<Kysely<Database>> {
   const { Pool } = await loadDriver()
   const pool = new Pool({ ...options, connectionString: url })
-  // A connection that breaks while nobody uses it is replaced when somebody does; unheard, it would end the process.
+  // A connection that breaks while nobody asks it anything is told of when somebody does; unheard, it would end the process.
   pool.on('error', () => undefined)
+  pool.on('connect', (client) => { client.on('error', () => undefined) })
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool: kyselyPool(pool) }) })
 }
 
