@@ -113,7 +113,7 @@ function kyselyDatabase (connection: Connection): SqliteDatabase {
       const statement = attempt(() => connection.prepare(text))
       return {
         reader: statement.columns().length > 0,
-        all: (parameters) => bound(parameters, () => statement.all(...parameters)),
+        all: (parameters) => bound<unknown[]>(parameters, () => statement.all(...parameters)),
         run: (parameters) => bound(parameters, () => statement.run(...parameters)),
         iterate: (parameters) => bound(parameters, () => statement.iterate(...parameters))
       }
