@@ -124,6 +124,8 @@ export const userChecks: readonly StoreCheck[] = [
     await users.update(late.id, { disabled: false, roles: ['admin'] })
     assert.deepEqual(await users.update(boss.id, { disabled: true }, keep), { ...boss, roles: ['editor', 'admin'], disabled: true })
     assert.equal(await users.update(late.id, { disabled: true }, keep), 'last')
+    const none = { keepOne: 'auditor' }
+    assert.deepEqual(await users.update(late.id, { disabled: true }, none), { ...late, disabled: true }, 'where nobody has the role, nothing is lost')
   }),
 
   storeCheck('users: of many that demote each other at once, one stays', async ({ users }, all) => {
