@@ -31,6 +31,7 @@ export const clientChecks: readonly StoreCheck[] = [
     assert.deepEqual((await refreshTokens.listBySubject('alice')).items, [foreign])
     assert.equal(await refreshTokens.revokeFamily(mine.id), false, 'it is revoked')
     assert.equal(await apiKeys.findActive(key.id), null)
+    assert.match((await apiKeys.listByOwner('alice')).items.find(({ id }) => id === key.id)?.revoked_at ?? '', RFC_3339, 'and its owner sees it')
     for (const { id } of [kept, own]) assert.notEqual(await apiKeys.findActive(id), null)
     assert.match((await clients.list()).items.find(({ name }) => name === 'one')?.revoked_at ?? '', RFC_3339, 'it is still listed')
   }),

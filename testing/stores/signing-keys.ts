@@ -49,5 +49,16 @@ export const signingKeyChecks: readonly StoreCheck[] = [
     assert.deepEqual(await signingKeys.list(new Date()), [newest])
     assert.equal(await signingKeys.insertIfCurrent(signingKeyOf(), null), false)
     assert.equal(await signingKeys.insertIfCurrent(signingKeyOf(), newest.kid), true)
+  }),
+
+  storeCheck('signingKeys: a place that was ended and forgotten is not given again', async ({ signingKeys }) => {
+    const [old, bad, newest] = [signingKeyOf(), signingKeyOf(), signingKeyOf()]
+    await signingKeys.insertIfCurrent(old, null)
+    await signingKeys.insertIfCurrent(bad, old.kid)
+    await signingKeys.insertIfCurrent(newest, bad.kid)
+    await signingKeys.end(bad.kid, new Date())
+    assert.equal(await signingKeys.prune(new Date()), 1)
+    assert.equal(await signingKeys.insertIfCurrent(signingKeyOf(), old.kid), false)
+    assert.deepEqual(await signingKeys.list(new Date()), [newest, old])
   })
 ]
