@@ -93,7 +93,7 @@ export function createApiKeyStore (db: Kysely<Database>): ApiKeyStore {
         const time = at.toISOString()
         if (time > (latest.get(id) ?? '')) latest.set(id, time)
       }
-      // In one order everywhere, so that two batches never wait for each other.
+      // Two batches that cross take their rows in one order, as far as the engine follows this one.
       const rows = [...latest].sort(([one], [other]) => one < other ? -1 : 1)
       for (let start = 0; start < rows.length; start += TOUCHED_AT_ONCE) {
         const values = rows.slice(start, start + TOUCHED_AT_ONCE).map(([id, time]) => sql`(${id}, ${time})`)

@@ -260,7 +260,7 @@ export interface ApiKeyStore {
    * `null` when the owner has no such key or it is revoked, expired or rotated already: of parallel callers one gets a key.
    */
   rotate (id: string, owner: string, rotation: ApiKeyRotation): Promise<ApiKey | null>
-  /** Notes when keys were used, in one statement; a moment before the one that is known changes nothing. */
+  /** Notes when keys were used, a batch in a statement; a moment before the one that is known changes nothing, so a batch may come again. */
   touch (uses: readonly { id: string; at: Date }[]): Promise<void>
   /** Whether the owner had such a key and it was not revoked before. */
   revoke (id: string, owner: string): Promise<boolean>

@@ -16,12 +16,13 @@ import { createUserStore } from './users.ts'
 
 /** The stores over a migrated database; `close` closes it. */
 export function createSqlStores (db: Kysely<Database>): Stores {
+  const outside = db.withPlugin(outsideOnly)
   return Object.freeze({
-    ...storesOver(db.withPlugin(outsideOnly)),
+    ...storesOver(outside),
     transaction<T> (work: (stores: StoreSet) => Promise<T>) {
       return inScope(db, (transaction) => work(Object.freeze(storesOver(transaction))))
     },
-    async ping () { await sql`select 1`.execute(db) },
+    async ping () { await sql`select 1`.execute(outside) },
     async close () { await db.destroy() }
   })
 }

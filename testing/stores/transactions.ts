@@ -75,7 +75,8 @@ export const transactionChecks: readonly StoreCheck[] = [
     const calls: (() => Promise<unknown>)[] = [
       () => stores.items.create({ owner: 'alice', title: 'outside' }),
       () => stores.users.create(userOf('alice')),
-      () => stores.transaction(async () => undefined)
+      () => stores.transaction(async () => undefined),
+      () => stores.ping()
     ]
     for (const call of calls) await assert.rejects(stores.transaction(() => call()), /only the stores that it was given/)
     assert.deepEqual(await stores.items.list(), { items: [] })
