@@ -218,7 +218,7 @@ t.test('R007 who waits for a lock gives up in bounded time', { skip, timeout: 30
   const { id } = await stores.users.create(userOf('alice'))
   await other.transaction().execute(async (transaction) => {
     await transaction.updateTable('users').set({ email: 'x' }).where('id', '=', id).execute()
-    await t.rejects(stores.users.update(id, { disabled: true }), { code: 'unavailable' })
+    await t.rejects(stores.users.update(id, { disabled: true }), { code: 'unavailable', cause: /lock timeout/ })
     t.match(await stores.users.findById(id), { id }, 'who only reads does not wait')
   })
   t.match(await stores.users.update(id, { disabled: true }), { disabled: true })
