@@ -104,7 +104,8 @@ async function judge (db: Kysely<Database>, { digest, clientId, now, replaySecon
   if (row.client_id !== clientId) return { outcome: 'wrong_client', family }
   if (row.revoked_at !== null) return { outcome: 'revoked', family }
   if (row.expires_at <= now.toISOString() || row.used_at === null) return { outcome: 'expired', family }
-  const fresh = now.getTime() < Date.parse(row.used_at) + replaySeconds * 1000
+  // The clocks of two processes may differ: without a window there is none for those that are behind either.
+  const fresh = replaySeconds > 0 && now.getTime() < Date.parse(row.used_at) + replaySeconds * 1000
   if (fresh && row.replay !== null && row.next_used_at === null) return { outcome: 'replayed', family, replay: row.replay }
   const revoked = await createRefreshTokenStore(db).revokeFamily(family.id)
   return { outcome: revoked ? 'reused' : 'revoked', family }

@@ -86,6 +86,7 @@ const replays: readonly StoreCheck[] = [
   ...([
     ['after the window', { seconds: 10, replaySeconds: 10, replay: 'sealed' }],
     ['without a window', { seconds: 0, replaySeconds: 0, replay: 'sealed' }],
+    ['without a window, by a clock that is behind,', { seconds: -1, replaySeconds: 0, replay: 'sealed' }],
     ['where no answer was kept', { seconds: 0, replaySeconds: 10, replay: null }]
   ] as const).map(([title, { seconds, replaySeconds, replay }]) => storeCheck(`R140 refreshTokens: ${title} a repetition ends the family, once`, async ({ refreshTokens }) => {
     const [token, next] = [familyOf(), digestOf()]
