@@ -1,6 +1,6 @@
 // The claims of a verified token against what the service expects (RFC 7519 §4.1, RFC 8725 §3.8 to 3.11).
 import { refusal } from '../errors.ts'
-import type { Claims, UnverifiedJwt } from './jwt-parse.ts'
+import type { Claims, JwtHeader } from './jwt-parse.ts'
 
 export interface ClaimRules {
   /** Exact issuers; `null`: not checked. */
@@ -18,41 +18,38 @@ export interface RegisteredClaims {
   readonly clientId: string | null
   readonly tokenId: string | null
   readonly expiresAt: number
-}
-
-/** A media type as RFC 7515 §4.1.9 compares it: case-insensitively, `application/` being optional. */
-export function normalizeType (typ: string): string {
-  return typ.toLowerCase().replace(/^application\//, '')
+  readonly notBefore: number | null
+  readonly issuedAt: number | null
 }
 
 /** @throws `invalid_token` when the header's `typ` is not the expected one (RFC 9068 §4). */
-export function assertType ({ typ }: UnverifiedJwt, { type }: ClaimRules): void {
-  if (type !== null && (typ === undefined || normalizeType(typ) !== type)) throw badClaim('the typ is not the expected one')
+export function assertType ({ typ }: JwtHeader, { type }: ClaimRules): void {
+  if (type !== null && typ !== type) throw badClaim('the typ is not the expected one')
 }
 
-/** The registered claims, every one of them judged. @throws `invalid_token` with the reason for the log. */
-export function readRegisteredClaims (claims: Claims, rules: ClaimRules, nowSeconds: number): RegisteredClaims {
+/** The registered claims; all but the dates are judged. @throws `invalid_token` with the reason for the log. */
+export function readRegisteredClaims (claims: Claims, rules: ClaimRules): RegisteredClaims {
   const issuer = readString(claims, 'iss')
   if (rules.issuers !== null && (issuer === null || !rules.issuers.has(issuer))) throw badClaim('the issuer is not trusted')
   assertAudience(claims, rules.audiences)
+  const expiresAt = readDate(claims, 'exp')
+  if (expiresAt === null) throw badClaim('exp is missing')
   return {
     subject: readString(claims, 'sub'),
     issuer,
     clientId: readString(claims, 'client_id'),
     tokenId: readString(claims, 'jti'),
-    expiresAt: readExpiry(claims, rules, nowSeconds)
+    expiresAt,
+    notBefore: readDate(claims, 'nbf'),
+    issuedAt: readDate(claims, 'iat')
   }
 }
 
-function readExpiry (claims: Claims, { clockToleranceSeconds: tolerance }: ClaimRules, now: number): number {
-  const expiresAt = readDate(claims, 'exp')
-  const notBefore = readDate(claims, 'nbf')
-  const issuedAt = readDate(claims, 'iat')
-  if (expiresAt === null) throw badClaim('exp is missing')
-  if (now >= expiresAt + tolerance) throw badClaim('expired')
-  if (notBefore !== null && now < notBefore - tolerance) throw badClaim('not valid yet')
-  if (issuedAt !== null && now < issuedAt - tolerance) throw badClaim('issued in the future')
-  return expiresAt
+/** @throws `invalid_token` for a token that is not valid now (RFC 7519 §4.1.4 to 4.1.6). */
+export function assertDates ({ expiresAt, notBefore, issuedAt }: RegisteredClaims, { clockToleranceSeconds: tolerance }: ClaimRules, nowSeconds: number): void {
+  if (nowSeconds >= expiresAt + tolerance) throw badClaim('expired')
+  if (notBefore !== null && nowSeconds < notBefore - tolerance) throw badClaim('not valid yet')
+  if (issuedAt !== null && nowSeconds < issuedAt - tolerance) throw badClaim('issued in the future')
 }
 
 function assertAudience (claims: Claims, trusted: ReadonlySet<string> | null): void {

@@ -4,7 +4,7 @@ import { checked } from './jwt-keys.ts'
 import type { KeyObject } from 'node:crypto'
 import type { Algorithm } from './jwt-algorithms.ts'
 import type { VerificationKey } from './jwt-keys.ts'
-import type { UnverifiedJwt } from './jwt-parse.ts'
+import type { JwtHeader } from './jwt-parse.ts'
 import type { SignatureCheck } from './jwt-verifiers.ts'
 
 /** A key that is ready to judge signatures. */
@@ -19,7 +19,7 @@ export interface RingKey {
  * a name; without one, the only key of the token's algorithm is meant, and where there are several, none is:
  * trying all of them would multiply the work of a forged token.
  */
-export function createKeyring (keys: readonly RingKey[]): (jwt: UnverifiedJwt) => RingKey | null {
+export function createKeyring (keys: readonly RingKey[]): (header: Pick<JwtHeader, 'kid' | 'algorithm'>) => RingKey | null {
   const named = new Map<string, RingKey>()
   const unambiguous = new Map<Algorithm, RingKey | null>()
   for (const key of keys) {

@@ -4,6 +4,7 @@ import type { GuardedRequest } from './scheme.ts'
 
 // RFC 9110 §5.6.2: an auth-scheme is a token.
 const AUTH_SCHEME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+/
+const SPACE = 0x20
 
 /**
  * What stands after `scheme` in the `Authorization` header, or `null` when the header is absent or another
@@ -14,6 +15,11 @@ const AUTH_SCHEME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+/
 export function readAuthorization (request: GuardedRequest, scheme: string): string | null {
   const authorization = readHeader(request, 'authorization')
   if (authorization === null) return null
+  const after = scheme.length
+  // As nearly everybody writes it: the name in its usual case, one space, no space after it.
+  if (authorization.charCodeAt(after) === SPACE && authorization.charCodeAt(after + 1) !== SPACE && authorization.startsWith(scheme)) {
+    return authorization.slice(after + 1)
+  }
   const presented = AUTH_SCHEME.exec(authorization)?.[0]
   if (presented?.toLowerCase() !== scheme.toLowerCase()) return null
   const rest = authorization.slice(presented.length)

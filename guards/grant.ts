@@ -36,7 +36,7 @@ export function readGrant (grant: PrincipalGrant | null | undefined, source: str
 function readNames (names: unknown, isValid: (name: unknown) => boolean, message: string): readonly string[] | null {
   if (names === undefined) return null
   if (!Array.isArray(names) || !names.every(isValid)) throw new TypeError(message)
-  return Object.freeze([...new Set<string>(names)])
+  return Object.freeze(names.length < 2 ? [...names as string[]] : [...new Set<string>(names)])
 }
 
 function isRole (name: unknown): boolean {

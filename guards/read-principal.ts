@@ -8,7 +8,7 @@ export function readPrincipal (answer: unknown): Principal | null {
   const { kind, scheme, subject, scopes, roles, attributes } = answer as Partial<Record<keyof Principal, unknown>>
   if (typeof kind !== 'string' || typeof scheme !== 'string' || typeof subject !== 'string' || subject === '') return null
   if (!isNames(scopes) || !isNames(roles) || typeof attributes !== 'object' || attributes === null) return null
-  if ([answer, scopes, roles, attributes].every(Object.isFrozen)) return answer as Principal
+  if (Object.isFrozen(answer) && Object.isFrozen(scopes) && Object.isFrozen(roles) && Object.isFrozen(attributes)) return answer as Principal
   return Object.freeze({
     ...answer as Principal,
     scopes: Object.freeze([...scopes]),

@@ -2,9 +2,10 @@
 // every key has one algorithm before the first token arrives, and a token has one reading or none.
 // A bad token is always the same answer; why it was bad goes to the log alone.
 import fp from 'fastify-plugin'
-import { assertType, member, readRegisteredClaims } from '../credentials/jwt-claims.ts'
+import { assertDates, assertType, member, readRegisteredClaims } from '../credentials/jwt-claims.ts'
 import { createKeyBinder, createKeyring } from '../credentials/jwt-keyring.ts'
-import { parseClaims, parseHeader } from '../credentials/jwt-parse.ts'
+import { parseClaims, parseJwt } from '../credentials/jwt-parse.ts'
+import { createVerifiedTokens, digestOfToken } from '../credentials/verified-tokens.ts'
 import { refusal } from '../errors.ts'
 import { readAuthorization } from '../guards/authorization-header.ts'
 import { chain } from '../guards/awaitable.ts'
@@ -16,12 +17,12 @@ import { useGuards } from './guards.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RegisteredClaims } from '../credentials/jwt-claims.ts'
 import type { RingKey } from '../credentials/jwt-keyring.ts'
-import type { Claims, UnverifiedJwt } from '../credentials/jwt-parse.ts'
+import type { Claims, JwtHeader, UnverifiedJwt } from '../credentials/jwt-parse.ts'
 import type { RefusalCode } from '../errors.ts'
 import type { CheckedGrant } from '../guards/grant.ts'
 import type { BearerGuard } from '../guards/guard.ts'
 import type { Awaitable, BearerPrincipal } from '../guards/principal.ts'
-import type { ChallengeContext, GuardedRequest, Scheme } from '../guards/scheme.ts'
+import type { ChallengeContext, Scheme } from '../guards/scheme.ts'
 import type { BearerAuthOptions, BearerAuthSettings, BearerKeys } from './bearer-auth-options.ts'
 
 export type { Algorithm } from '../credentials/jwt-algorithms.ts'
@@ -38,15 +39,22 @@ declare module 'fastify' {
 // RFC 6750 §2.1
 const B64TOKEN = /^[A-Za-z0-9._~+/-]+=*$/
 
-function readBearer (request: GuardedRequest, maxTokenBytes: number): string | null {
-  const credentials = readAuthorization(request, 'Bearer')
-  if (credentials === null) return null
+function assertToken (credentials: string, maxTokenBytes: number): void {
   if (!B64TOKEN.test(credentials)) throw refusal('invalid_request', { reason: 'the Bearer credentials are no b64token' })
   if (credentials.length > maxTokenBytes) throw refusal('invalid_token', { reason: 'the token is too long' })
-  return credentials
 }
 
-type FindKey = (jwt: UnverifiedJwt) => Awaitable<RingKey | null>
+type FindKey = (header: Pick<JwtHeader, 'kid' | 'algorithm'>) => Awaitable<RingKey | null>
+
+/** A token whose form, signature and standing claims are good: what is left to judge changes with time. */
+interface VerifiedToken {
+  readonly header: JwtHeader
+  readonly key: RingKey
+  readonly claims: Claims
+  readonly registered: RegisteredClaims
+  /** The principal, where nobody is asked for it; every part of it is frozen. */
+  readonly principal: BearerPrincipal | null
+}
 
 async function createFindKey (keys: BearerKeys): Promise<FindKey> {
   const { createCheck, createFixedChecks } = await import('../credentials/jwt-verifiers.ts')
@@ -62,9 +70,9 @@ async function createFindKey (keys: BearerKeys): Promise<FindKey> {
   }))
 }
 
-function assertSignature (jwt: UnverifiedJwt, key: RingKey | null): void {
+function assertSignature (jwt: UnverifiedJwt, key: RingKey | null): asserts key is RingKey {
   if (key === null) throw refusal('invalid_token', { reason: 'no key of that name' })
-  if (key.algorithm !== jwt.algorithm) throw refusal('invalid_token', { reason: "the algorithm is not the key's" })
+  if (key.algorithm !== jwt.header.algorithm) throw refusal('invalid_token', { reason: "the algorithm is not the key's" })
   key.check(jwt.token)
 }
 
@@ -116,20 +124,42 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
   const settings = resolveBearerOptions(options)
   useGuards(app, options.guards)
   const findKey = await createFindKey(settings.keys)
-  const { rules, isRevoked, loadPrincipal } = settings
+  const { rules, maxTokenBytes, isRevoked, loadPrincipal } = settings
+  const verifiedTokens = createVerifiedTokens<VerifiedToken>(settings.maxVerifiedTokens)
 
-  function judgeClaims (claims: Claims, request: FastifyRequest): Awaitable<BearerPrincipal> {
-    const registered = readRegisteredClaims(claims, rules, Date.now() / 1000)
-    return chain(isRevoked === undefined ? false : isRevoked({ claims }), (revoked) => {
+  function judge ({ claims, registered, principal }: VerifiedToken, request: FastifyRequest): Awaitable<BearerPrincipal> {
+    assertDates(registered, rules, Date.now() / 1000)
+    if (isRevoked === undefined) return principal ?? load(claims, registered, request)
+    return chain(isRevoked({ claims }), (revoked) => {
       if (typeof revoked !== 'boolean') throw new TypeError('bearerAuth.isRevoked must return a boolean')
       if (revoked) throw refusal('invalid_token', { reason: 'the token was revoked' })
-      if (loadPrincipal === undefined) return principalOf(claims, registered, null, settings)
-      return chain(loadPrincipal({ claims, request }), (answer) => {
-        const loaded = readGrant(answer, 'bearerAuth.loadPrincipal')
-        if (loaded === null) throw refusal('invalid_token', { reason: 'there is no principal for the token' })
-        if (loaded.disabled) throw refusal('account_disabled', { reason: 'the principal of the token is disabled' })
-        return principalOf(claims, registered, loaded, settings)
-      })
+      return principal ?? load(claims, registered, request)
+    })
+  }
+
+  function load (claims: Claims, registered: RegisteredClaims, request: FastifyRequest): Awaitable<BearerPrincipal> {
+    if (loadPrincipal === undefined) return principalOf(claims, registered, null, settings)
+    return chain(loadPrincipal({ claims, request }), (answer) => {
+      const loaded = readGrant(answer, 'bearerAuth.loadPrincipal')
+      if (loaded === null) throw refusal('invalid_token', { reason: 'there is no principal for the token' })
+      if (loaded.disabled) throw refusal('account_disabled', { reason: 'the principal of the token is disabled' })
+      return principalOf(claims, registered, loaded, settings)
+    })
+  }
+
+  function verify (token: string, digest: string, request: FastifyRequest): Awaitable<BearerPrincipal> {
+    assertToken(token, maxTokenBytes)
+    const jwt = parseJwt(token)
+    assertType(jwt.header, rules)
+    return chain(findKey(jwt.header), (key) => {
+      assertSignature(jwt, key)
+      const claims = parseClaims(jwt)
+      const registered = readRegisteredClaims(claims, rules)
+      const principal = loadPrincipal === undefined ? principalOf(claims, registered, null, settings) : null
+      const verified = { header: jwt.header, key, claims, registered, principal }
+      const judged = judge(verified, request)
+      verifiedTokens.set(digest, verified, token.length, registered.expiresAt + rules.clockToleranceSeconds - Date.now() / 1000)
+      return judged
     })
   }
 
@@ -140,14 +170,13 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
     ambient: false,
     ...settings.scopes,
     authenticate (request) {
-      const credentials = readBearer(request, settings.maxTokenBytes)
-      if (credentials === null) return null
-      const jwt = parseHeader(credentials)
-      assertType(jwt, rules)
-      return chain(findKey(jwt), (key) => {
-        assertSignature(jwt, key)
-        return judgeClaims(parseClaims(jwt), request)
-      })
+      const token = readAuthorization(request, 'Bearer')
+      if (token === null) return null
+      const digest = digestOfToken(token)
+      const verified = verifiedTokens.get(digest)
+      if (verified === undefined) return verify(token, digest, request)
+      // A key that is gone, or another one under its name, takes what it verified with it.
+      return chain(findKey(verified.header), (key) => key === verified.key ? judge(verified, request) : verify(token, digest, request))
     },
     challenge (context) {
       return challengeFor(settings.realm, context)

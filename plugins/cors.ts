@@ -89,6 +89,7 @@ function tokens (option: string, list: unknown): string[] {
 }
 
 type Lent = (request: FastifyRequest, reply: FastifyReply, next: () => void) => void
+type Headers = Readonly<Record<string, string>>
 
 /**
  * The hook that @fastify/cors adds, from an instance that never listens. Registered with the caller it would also add
@@ -108,8 +109,19 @@ async function lendHook (options: FastifyCorsOptions): Promise<Lent> {
 }
 
 // The lent hook sees this much of a request and none of its route, whose `config.cors` would bypass the checks above.
-function viewOf ({ raw, headers }: FastifyRequest): FastifyRequest {
+function viewOf ({ raw, headers }: Pick<FastifyRequest, 'raw' | 'headers'>): FastifyRequest {
   return { raw, headers, routeOptions: { config: {} }, corsPreflightEnabled: false } as unknown as FastifyRequest
+}
+
+/** What the lent hook answers to a request of `origin` that is no preflight: of all requests it depends on that alone. */
+function headersFor (hook: Lent, origin: string | undefined): Headers {
+  const found: Record<string, string> = {}
+  const reply = {
+    getHeader: (name: string) => found[name.toLowerCase()],
+    header (name: string, value: string) { found[name.toLowerCase()] = value }
+  } as unknown as FastifyReply
+  hook(viewOf({ raw: { method: 'GET' } as FastifyRequest['raw'], headers: origin === undefined ? {} : { origin } }), reply, () => undefined)
+  return Object.freeze(found)
 }
 
 function isPreflight ({ method, headers }: FastifyRequest): boolean {
@@ -119,27 +131,43 @@ function isPreflight ({ method, headers }: FastifyRequest): boolean {
 async function corsPlugin (app: FastifyInstance, options: CorsOptions): Promise<void> {
   const { origin, credentials, methods, allowedHeaders, exposedHeaders, maxAge } = resolve(options)
   if (origin.length === 0) return
-  const allowed = new Set(origin === '*' ? [] : origin)
   const list = origin === '*' ? origin : [...origin]
   const forStrangers = await lendHook({ origin: list, preflight: false })
   const forAllowed = await lendHook({ origin: list, preflight: false, credentials, exposedHeaders })
   const forPreflights = await lendHook({ origin: list, credentials, methods, allowedHeaders, maxAge })
+  const anyone = origin === '*' ? headersFor(forAllowed, undefined) : null
+  const stranger = headersFor(forStrangers, undefined)
+  const allowed = new Map(origin === '*' ? [] : origin.map((entry) => [entry, headersFor(forAllowed, entry)]))
 
   const onRequest: onRequestHookHandler = (request, reply, next) => {
-    const isAllowed = origin === '*' || allowed.has(request.headers.origin ?? '')
+    const known = anyone ?? allowed.get(request.headers.origin ?? '')
     if (!isPreflight(request)) {
-      ;(isAllowed ? forAllowed : forStrangers)(viewOf(request), reply, next)
-      return
-    }
-    if (isAllowed) forPreflights(viewOf(request), reply, next)
+      write(reply, known ?? stranger)
+      next()
+    } else if (known !== undefined) forPreflights(viewOf(request), reply, next)
     else forStrangers(viewOf(request), reply, () => { void reply.code(204).send() })
   }
+
+  function write (reply: FastifyReply, headers: Headers): void {
+    const vary = reply.getHeader('vary')
+    void reply.headers(headers)
+    if (vary === undefined || anyone !== null) return
+    // What was there, and ours beside it.
+    void reply.header('vary', vary)
+    addVary(reply)
+  }
+
+  function addVary (reply: FastifyReply): void {
+    forStrangers(viewOf({ raw: reply.request.raw, headers: {} }), reply, () => undefined)
+  }
+
   app.addHook('onRequest', onRequest)
-  if (origin === '*') return
+  if (anyone !== null) return
 
   // A handler that writes `Vary` itself replaces ours; a cache would then hand one origin's answer to another.
-  const onSend: onSendHookHandler = (request, reply, payload, next) => {
-    forStrangers(viewOf(request), reply, () => { next(null, payload) })
+  const onSend: onSendHookHandler = (_request, reply, payload, next) => {
+    if (reply.getHeader('vary') !== stranger.vary) addVary(reply)
+    next(null, payload)
   }
   app.addHook('onSend', onSend)
 }

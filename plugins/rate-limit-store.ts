@@ -21,7 +21,10 @@ export interface WindowsOptions {
   readonly now?: () => number
 }
 
-type Callback = (error: Error | null, result?: { current: number; ttl: number }) => void
+/** The count with this request, and the milliseconds until its window ends. */
+interface Counted { readonly current: number; readonly ttl: number }
+
+type Callback = (error: Error | null, result?: Counted) => void
 
 /** A place in a ring of buckets; the ring's own place holds none. */
 class Place {
@@ -92,19 +95,31 @@ export class Windows {
     return this.#buckets.size
   }
 
-  /** Counts a request. The count stops at `max`: a request that is refused takes nothing. */
-  incr (key: string, callback: Callback): void {
+  /**
+   * Counts a request. The count stops at `max`: a request that is refused takes nothing.
+   * @throws `unavailable` where the table is full of exhausted keys and `whenFull` is `closed`.
+   */
+  count (key: string): Counted {
     const { max } = this.#options
     const now = this.#now()
     const name = nameOf(key)
     const bucket = this.#find(name, now) ?? this.#open(name, now)
-    if (bucket === null) {
-      this.#answerFull(now, callback)
-      return
-    }
+    if (bucket === null) return this.#countFull(now)
     const current = bucket.count + 1
     if (current <= max) this.#setCount(bucket, current)
-    callback(null, { current, ttl: bucket.endsAt - now })
+    return { current, ttl: bucket.endsAt - now }
+  }
+
+  /** The same, as @fastify/rate-limit asks for it. */
+  incr (key: string, callback: Callback): void {
+    let counted
+    try {
+      counted = this.count(key)
+    } catch (error) {
+      callback(error as Refusal)
+      return
+    }
+    callback(null, counted)
   }
 
   /** What a request would find, without counting it. */
@@ -172,14 +187,14 @@ export class Windows {
     bucket.byUse.leave()
   }
 
-  #answerFull (now: number, callback: Callback): void {
+  #countFull (now: number): Counted {
     const { whenFull, windowMs, onFull } = this.#options
     if (now >= this.#silentUntil) {
       this.#silentUntil = now + windowMs
       onFull()
     }
-    if (whenFull === 'closed') callback(this.#refusal(now))
-    else callback(null, { current: 1, ttl: windowMs })
+    if (whenFull === 'closed') throw this.#refusal(now)
+    return { current: 1, ttl: windowMs }
   }
 
   #refusal (now: number): Refusal {

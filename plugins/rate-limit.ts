@@ -12,15 +12,16 @@ import { invalid } from '../guards/scheme-options.ts'
 import { stateOf } from '../guards/state.ts'
 import { useGuards } from './guards.ts'
 import { keyOf } from './rate-limit-key.ts'
-import { loadLimiters } from './rate-limit-limiter.ts'
+import { countAtOnce, loadLimiters } from './rate-limit-limiter.ts'
 import { resolveLimitOptions, resolveRateLimitOptions } from './rate-limit-options.ts'
 import { Windows } from './rate-limit-store.ts'
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { LimitGuard } from '../guards/guard.ts'
-import type { Limit, LimitState } from '../guards/node.ts'
+import type { Limit } from '../guards/node.ts'
 import type { Plan } from '../guards/plan.ts'
 import type { Registry } from '../guards/registry.ts'
 import type { DeclaredRoute } from '../guards/route.ts'
+import type { Count } from './rate-limit-limiter.ts'
 import type { LimitOptions, LimitSettings, RateLimitOptions } from './rate-limit-options.ts'
 
 export type { LimitKey, LimitOptions, RateLimitOptions, TimeWindow } from './rate-limit-options.ts'
@@ -61,19 +62,18 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
   const reservations = new WeakMap<FastifyRequest, readonly Reservation[]>()
 
   function createLimit (settings: LimitSettings): Limit {
-    const { max, windowMs, by, counts, whenFull } = settings
+    const { max, windowMs, by, key, counts, whenFull } = settings
     const name = takeName(registry, settings)
     const onFull = (): void => { app.log.warn({ limit: name, maxKeys, whenFull }, 'the table of a limit is full of exhausted keys') }
     const windows = new Windows({ max, windowMs, maxKeys, whenFull, onFull })
-    const count = limiterOf(windows, settings)
+    const count = key === null ? countAtOnce(windows, max) : limiterOf(windows, settings)
 
-    async function countKey (key: string, request: FastifyRequest): Promise<LimitState> {
-      const state = await count(key)
-      if (counts === 'failures' && !state.exceeded) {
-        const reservation = { windows, key, endsBy: windows.endAfter(state.ttl) }
+    function keep (counted: Count, countedKey: string, request: FastifyRequest): Count {
+      if (counts === 'failures' && !counted.exceeded) {
+        const reservation = { windows, key: countedKey, endsBy: windows.endAfter(counted.ttl) }
         reservations.set(request, [...(reservations.get(request) ?? []), reservation])
       }
-      return state
+      return counted
     }
 
     return Object.freeze({
@@ -81,7 +81,8 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
       by,
       max,
       windowSeconds: Math.ceil(windowMs / 1000),
-      consume: (context) => chain(keyOf(settings, registry, context), (key) => countKey(key, context.request))
+      consume: (context) => chain(keyOf(settings, registry, context), (counted) =>
+        chain(count(counted), (state) => keep(state, counted, context.request)))
     } satisfies Limit)
   }
 

@@ -1,6 +1,7 @@
 // The headers that keep an answer from being sniffed, framed, cached or sent elsewhere, on every answer of the service:
 // OWASP HTTP Headers, ASVS 3.4, RFC 6797.
 import fp from 'fastify-plugin'
+import type { ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify'
 import { isQuotable } from '../guards/challenge.ts'
 import { assertKnownOptions, invalid } from '../guards/scheme-options.ts'
@@ -63,20 +64,46 @@ async function helmetHeaders (): Promise<Map<string, string>> {
   return sent
 }
 
+type Headers = Readonly<Record<string, string>>
+type WriteHead = (this: ServerResponse, status: number, ...rest: unknown[]) => ServerResponse
+
+/** Where a response keeps what stands in for a header that nobody sets. */
+const standing = Symbol('gatehouse.headers')
+
+/**
+ * Sees to it that `raw` is sent with `headers`, unless a handler, a hook or another plugin sets one of them itself. It
+ * happens where every answer passes, a hijacked one too, and so costs one object instead of a call for each header.
+ */
+function stand (raw: ServerResponse & { [standing]?: Headers }, headers: Headers): void {
+  raw[standing] = headers
+  const writeHead = raw.writeHead as WriteHead
+  raw.writeHead = function (this: ServerResponse, status: number, ...rest: unknown[]) {
+    const [own] = rest
+    if (rest.length === 1 && this.getHeaderNames().length === 0 && isPlain(own)) return writeHead.call(this, status, { ...headers, ...own })
+    for (const name of Object.keys(headers)) {
+      if (!this.hasHeader(name)) this.setHeader(name, headers[name] ?? '')
+    }
+    return writeHead.call(this, status, ...rest)
+  } as typeof raw.writeHead
+}
+
+/** Headers as Fastify writes them: an object whose names are in lower case, as ours are. */
+function isPlain (headers: unknown): headers is Headers {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
+  for (const name of Object.keys(headers)) if (name !== name.toLowerCase()) return false
+  return true
+}
+
 async function securityHeadersPlugin (app: FastifyInstance, options: SecurityHeadersOptions): Promise<void> {
   const { contentSecurityPolicy, hsts } = resolve(options)
   const captured = await helmetHeaders()
   const strictTransport = hsts ? captured.get(HSTS) : undefined
   captured.delete(HSTS)
-  const headers = [...captured, ['content-security-policy', contentSecurityPolicy], ['cache-control', 'no-store']] as [string, string][]
+  const headers: Headers = Object.freeze({ ...Object.fromEntries(captured), 'content-security-policy': contentSecurityPolicy, 'cache-control': 'no-store' })
+  const overHttps: Headers = strictTransport === undefined ? headers : Object.freeze({ ...headers, [HSTS]: strictTransport })
 
-  // On the raw response, as helmet does: what a handler sets on the reply wins, and a hijacked reply has them too.
   function write (request: FastifyRequest, reply: FastifyReply): void {
-    const { raw } = reply
-    for (const [name, value] of headers) {
-      if (!raw.hasHeader(name)) raw.setHeader(name, value)
-    }
-    if (strictTransport !== undefined && request.protocol === 'https') raw.setHeader(HSTS, strictTransport)
+    stand(reply.raw, request.protocol === 'https' ? overHttps : headers)
   }
 
   const onRequest: onRequestHookHandler = (request, reply, next) => {
@@ -85,7 +112,7 @@ async function securityHeadersPlugin (app: FastifyInstance, options: SecurityHea
   }
   const onSend: onSendHookHandler = (request, reply, payload, next) => {
     // An earlier onRequest hook that answers keeps ours from running
-    if (!reply.raw.hasHeader('x-content-type-options')) write(request, reply)
+    if (!(standing in reply.raw)) write(request, reply)
     if (typeof payload === 'string') addCharset(reply)
     next(null, payload)
   }
