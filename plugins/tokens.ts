@@ -5,6 +5,7 @@ import { fault } from '../errors.ts'
 import { isScope } from '../guards/scope.ts'
 import type { FastifyInstance } from 'fastify'
 import type { PublicSigningJwk, SigningKey } from '../credentials/signing-keys.ts'
+import type { StoreSet } from '../stores/ports.ts'
 
 /** Options of {@link tokens}. */
 export interface TokensOptions {
@@ -44,6 +45,19 @@ export interface Tokens {
   issue (grant: TokenGrant): IssuedToken
   /** The public keys that verify what `issue` signs (RFC 7517 §5). */
   readonly jwks: { readonly keys: readonly PublicSigningJwk[] }
+  /**
+   * Logs a subject out everywhere: ends its refresh families, but for one, and its live access tokens, at once in this
+   * process. With `stores`, those of a transaction, it is kept with the change that is the reason, or not at all.
+   */
+  revokeSubject (subject: string, options?: RevokeSubjectOptions): Promise<void>
+}
+
+/** How {@link Tokens.revokeSubject} goes about it. */
+export interface RevokeSubjectOptions {
+  /** The family that stays, such as the one that the request came with. @defaultValue none */
+  exceptFamily?: string | undefined
+  /** What {@link Stores.transaction} hands out. @defaultValue `app.stores` */
+  stores?: StoreSet | undefined
 }
 
 declare module 'fastify' {
@@ -98,6 +112,9 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
         ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') })
       })
       return { accessToken, expiresInSeconds: lifetimeSeconds }
+    },
+    async revokeSubject (subject, { exceptFamily, stores = app.stores } = {}) {
+      await stores.refreshTokens.revokeBySubject(subject, { exceptFamily })
     }
   }))
 }
