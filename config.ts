@@ -76,8 +76,8 @@ function urlFrom (text: string | undefined, development: boolean, standard: stri
 
 function keyFileFrom (text: string | undefined, development: boolean, dataDirectory: string): string {
   if (text !== undefined) return resolve(text)
-  if (!development) throw new ConfigurationError('TOKEN_KEY_FILE is required in production: a PKCS #8 PEM of a P-256 key')
-  return join(dataDirectory, 'token-key.pem')
+  if (!development) throw new ConfigurationError('TOKEN_KEY_FILE is required in production: 32 random bytes in base64, which wrap the keys that sign tokens')
+  return join(dataDirectory, 'token-key')
 }
 
 function listFrom (text: string | undefined): string[] {

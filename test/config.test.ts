@@ -14,7 +14,7 @@ t.test('development needs nothing', async (t) => {
       port: 3000,
       publicUrl: 'http://127.0.0.1:3000',
       dataDirectory: data,
-      tokenKeyFile: join(data, 'token-key.pem'),
+      tokenKeyFile: join(data, 'token-key'),
       trustedProxies: [],
       corsOrigins: [],
       docs: 'public',

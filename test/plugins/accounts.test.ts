@@ -97,10 +97,11 @@ t.test('options that are refused at boot', async (t) => {
 })
 
 t.test('tokens: what is issued, and options that are refused at boot', async (t) => {
-  const keyFile = join(t.testdir(), 'key.pem')
+  const keyFile = join(t.testdir(), 'key')
   const good = { issuer: 'https://id.example', keyFile, createKey: true }
   const app = Fastify()
   t.teardown(() => app.close())
+  await app.register(stores, { file: ':memory:' })
   await app.register(tokens, { ...good, audience: 'https://api.example', lifetimeSeconds: 60 })
   const { accessToken, expiresInSeconds } = app.tokens.issue({ subject: 'alice', clientId: 'app', scopes: [] })
   const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
@@ -119,9 +120,20 @@ t.test('tokens: what is issued, and options that are refused at boot', async (t)
     ['no key file', { keyFile: undefined }, 'tokens.keyFile'],
     ['createKey as a text', { createKey: 'yes' }, 'tokens.createKey'],
     ['R061 a token that lives over an hour', { lifetimeSeconds: 3601 }, 'tokens.lifetimeSeconds'],
-    ['a token that lives a part of a second', { lifetimeSeconds: 0.5 }, 'tokens.lifetimeSeconds']
+    ['a token that lives a part of a second', { lifetimeSeconds: 0.5 }, 'tokens.lifetimeSeconds'],
+    ['R040 an algorithm that is none', { algorithm: 'none' }, 'tokens.algorithm'],
+    ['R142 tokens that idle longer than they live', { refreshIdleSeconds: 100, refreshAbsoluteSeconds: 99 }, 'tokens.refreshIdleSeconds'],
+    ['R140 a window of more than a minute', { replaySeconds: 61 }, 'tokens.replaySeconds'],
+    ['keys that are rotated every minute', { rotateKeysSeconds: 60 }, 'tokens.rotateKeysSeconds'],
+    ['R069 keys that are cached longer than an hour', { keyLeadSeconds: 3601 }, 'tokens.keyLeadSeconds'],
+    ['a store that is never asked', { pollSeconds: 0 }, 'tokens.pollSeconds'],
+    ['R138 a public client with the id of a confidential one', { publicClient: 'client_x' }, 'tokens.publicClient'],
+    ['an owner that is no function', { loadOwner: {} }, 'tokens.loadOwner']
   ]
   for (const [title, options, option] of table) {
-    await t.test(title, (t) => assertOptionRefused(t, (app) => app.register(tokens, { ...good, ...options } as TokensOptions), option))
+    await t.test(title, (t) => assertOptionRefused(t, async (app) => {
+      await app.register(stores, { file: ':memory:' })
+      await app.register(tokens, { ...good, ...options } as TokensOptions)
+    }, option))
   }
 })

@@ -158,8 +158,9 @@ t.test('R069 R131 R132 POST /token gives an access token for a name and a passwo
   const grant = { grant_type: 'password', username: 'alice', password }
   const answer = await demo.send({ method: 'POST', url: '/token', ...form(grant) })
   t.equal(answer.statusCode, 200)
-  const body = answer.json<{ access_token: string }>()
-  t.strictSame(body, { access_token: body.access_token, token_type: 'Bearer', expires_in: 900, scope: 'me items:read items:write' }, 'R132')
+  const body = answer.json<{ access_token: string; refresh_token: string }>()
+  t.strictSame(body, { access_token: body.access_token, token_type: 'Bearer', expires_in: 900, refresh_token: body.refresh_token, scope: 'me items:read items:write' }, 'R132')
+  t.match(body.refresh_token, /^[\w-]{43}$/, 'R139 256 bits that say nothing')
   t.match(answer.headers, { 'cache-control': 'no-store', pragma: 'no-cache', 'content-type': /^application\/json/, 'x-content-type-options': 'nosniff' }, 'R131')
 
   const jwks = await demo.send({ url: '/.well-known/jwks.json' })
@@ -167,10 +168,11 @@ t.test('R069 R131 R132 POST /token gives an access token for a name and a passwo
   t.equal(jwks.headers['cache-control'], 'public, max-age=3600', 'R069')
   t.strictSame(Object.keys(key ?? {}).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'], 'R069 public members only')
   t.strictSame(decodeProtectedHeader(body.access_token), { alg: 'ES256', typ: 'at+jwt', kid: key?.['kid'] }, 'R061')
-  const { iat = 0, exp, jti, ...claims } = decodeJwt(body.access_token)
+  const { iat = 0, exp, jti, sid, ...claims } = decodeJwt(body.access_token)
   t.strictSame(claims, { iss: issuer, aud: issuer, sub: alice.id, client_id: 'demo', scope: 'me items:read items:write' }, 'R060')
   t.equal(exp, iat + 900)
   t.match(jti, /^[0-9a-f-]{36}$/)
+  t.match(sid, uuidV7)
 
   const client: [string, Headers, Record<string, string>][] = [
     ['Basic Og==, which Swagger UI sends', { authorization: 'Basic Og==' }, {}],
@@ -334,7 +336,7 @@ t.test('R137 the password grant is off unless it is turned on, which is logged',
   await app.register(rateLimit)
   await app.register(stores, { file: ':memory:' })
   await app.register(passwords)
-  await app.register(tokens, { issuer, keyFile: `${t.testdirName}/token-key.pem` })
+  await app.register(tokens, { issuer, keyFile: `${t.testdirName}/token-key`, createKey: true, publicClient: 'app' })
   await app.register(accounts, { roles: { editor: ['me'] }, defaultRoles: ['editor'] })
   await app.register(tokenRoutes)
   await app.accounts.register({ username: 'alice', email: 'alice@example.com', password })
