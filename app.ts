@@ -84,7 +84,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
     publicClient: 'demo',
     loadOwner: (subject) => app.accounts.grantFor(subject)
   })
-  await app.register(accounts, { roles: ROLES, defaultRoles: ['editor'] })
+  await app.register(accounts, { roles: ROLES, defaultRoles: ['editor'], keepOne: 'admin' })
   await registerSchemes(app, publicUrl)
   await app.register(scopes)
 
@@ -103,10 +103,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
 async function registerSchemes (app: FastifyInstance, issuer: string): Promise<void> {
   await app.register(basicAuth, {
     description: 'Name and password with every request.',
-    verify: async ({ username, password }) => {
-      const user = await app.accounts.login({ username, password })
-      return user === null ? null : app.accounts.grantFor(user.id)
-    }
+    verify: ({ username, password }) => app.accounts.verifyPassword({ username, password })
   })
   await app.register(bearerAuth, {
     description: 'An access token from `POST /token`, for your name and password. Leave `client_id` and `client_secret` empty. It is a JWT, signed and verified as RFC8725 asks.',
@@ -122,6 +119,7 @@ async function registerSchemes (app: FastifyInstance, issuer: string): Promise<v
   await app.register(apiKeyAuth, {
     description: 'A key from `POST /api-keys`.',
     scopes: SCOPES,
+    limits: true,
     verify: ({ key }) => app.accounts.verifyApiKey(key)
   })
 }

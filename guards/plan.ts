@@ -3,7 +3,8 @@ import { fault } from '../errors.ts'
 import { alternativesOf, requirementOf } from './requirement.ts'
 import { authorizationsOf, describe, isAuthenticating, nestedNodes, schemesOf } from './node.ts'
 import type { Branch, CompiledAlternative } from './decision.ts'
-import type { Authorization, GuardNode, Limit, RequirementNode } from './node.ts'
+import type { Limit } from './limit.ts'
+import type { Authorization, GuardNode, RequirementNode } from './node.ts'
 import type { Scheme } from './scheme.ts'
 import type { Alternative, SecurityRequirement } from './requirement.ts'
 
@@ -65,7 +66,7 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
     guards,
     ...compileAlternatives({ members, alternatives: alternativesOf(members, place, true), gated }, place),
     limitsBefore: limits.filter(({ by }) => by === 'address'),
-    limitsAfter: limits.filter(({ by }) => by !== 'address'),
+    limitsAfter: [...limits.filter(({ by }) => by !== 'address'), ...schemes.flatMap(({ limit }) => limit ?? [])],
     schemes,
     requirement: access === 'undeclared' ? undefined : access === 'public' ? [] : requirementOf(written, place),
     scopes: unique(authorizations, 'scopes'),

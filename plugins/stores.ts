@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { fault } from '../errors.ts'
 import type { Stores } from '../stores/ports.ts'
+import { observed } from './store-changes.ts'
 
 export type {
   ApiKey, ApiKeyLimit, ApiKeyRotation, ApiKeyStore, AuditEvent, AuditQuery, AuditStore, Client, ClientStore, Item, ItemStore,
@@ -57,7 +58,7 @@ async function open ({ file = '', url }: Readonly<StoresOptions>): Promise<Store
 }
 
 async function storesPlugin (app: FastifyInstance, options: StoresOptions): Promise<void> {
-  const stores = await open(resolve(options))
+  const stores = observed(await open(resolve(options)))
   app.decorate('stores', stores)
   app.addHook('onClose', () => stores.close())
 }

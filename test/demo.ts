@@ -1,4 +1,5 @@
 // The demo on a data directory of its own, with the people that a test needs and a way to see that nothing changed.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { buildApp } from '../app.ts'
 import { ensureAdministrator } from '../administrator.ts'
 import { readConfiguration } from '../config.ts'
@@ -55,6 +56,16 @@ export function basicOf (username: string, secret: string): Headers {
 
 export function form (fields: Record<string, string>): { headers: Headers; payload: string } {
   return { headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams(fields).toString() }
+}
+
+/** How many password hashes `work` costs. */
+export async function hashesOf (work: () => Promise<unknown>): Promise<number> {
+  let hashes = 0
+  const count = (): void => { hashes += 1 }
+  subscribe('gatehouse:passwords:hash', count)
+  await work()
+  unsubscribe('gatehouse:passwords:hash', count)
+  return hashes
 }
 
 /** Builds the demo; `environment` is added to what it is configured from. */
