@@ -26,7 +26,10 @@ export interface TokensOptions {
   replaySeconds?: number
   /** Seconds that a key signs before the next one does. @defaultValue 2_592_000: 30 days */
   rotateKeysSeconds?: number
-  /** Seconds that a key is published before it signs, 3600 at most, and that its set may be cached. @defaultValue 3600 */
+  /**
+   * Seconds that a key is published before it signs, at least twice `pollSeconds` and 3600 at most; so long may the set of
+   * keys be cached. @defaultValue 3600
+   */
   keyLeadSeconds?: number
   /** How often the store is asked what other processes revoked and rotated, in seconds, 60 at most. @defaultValue 2 */
   pollSeconds?: number
@@ -56,7 +59,7 @@ const seconds = {
   refreshAbsoluteSeconds: { standard: 90 * DAY, min: 1, max: 365 * DAY },
   replaySeconds: { standard: 10, min: 0, max: 60 },
   rotateKeysSeconds: { standard: 30 * DAY, min: 3600, max: 365 * DAY },
-  keyLeadSeconds: { standard: 3600, min: 0, max: 3600 },
+  keyLeadSeconds: { standard: 3600, min: 2, max: 3600 },
   pollSeconds: { standard: 2, min: 1, max: 60 }
 } as const
 
@@ -77,5 +80,6 @@ export function resolveTokensOptions (options: TokensOptions): TokensSettings {
     return [name, value]
   })) as Record<keyof typeof seconds, number>
   if (durations.refreshIdleSeconds > durations.refreshAbsoluteSeconds && options.refreshIdleSeconds !== undefined) throw invalid('tokens.refreshIdleSeconds', 'must not be longer than refreshAbsoluteSeconds')
+  if (durations.keyLeadSeconds < 2 * durations.pollSeconds) throw invalid('tokens.keyLeadSeconds', 'must be at least twice pollSeconds, or other processes meet keys that they do not know')
   return Object.freeze({ issuer, audience, keyFile, createKey, algorithm, publicClient: publicClient ?? null, loadOwner, ...durations })
 }
