@@ -37,7 +37,7 @@ export interface Accounts extends ApiKeyAccounts {
   grantFor (subject: string): Promise<PrincipalGrant | null>
   /**
    * Another password for the principal's account, and the end of its other logins: refresh families, live access tokens
-   * and sessions, except the session that asks. API keys stay. `validation` for a wrong current password, or for a new
+   * and sessions, except the one that asks. API keys stay. `validation` for a wrong current password, or for a new
    * one that is not acceptable; `conflict` when somebody else changed it meanwhile.
    */
   changePassword (principal: Principal, passwords: { currentPassword: string; newPassword: string }): Promise<void>
@@ -88,9 +88,9 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     return true
   }
 
-  async function endLogins (inside: StoreSet, subject: string, except?: string): Promise<void> {
-    if (app.hasDecorator('tokens')) await app.tokens.revokeSubject(subject, { stores: inside })
-    await inside.sessions.removeBySubject(subject, { except })
+  async function endLogins (inside: StoreSet, subject: string, except: Login = {}): Promise<void> {
+    if (app.hasDecorator('tokens')) await app.tokens.revokeSubject(subject, { stores: inside, exceptFamily: except.family })
+    await inside.sessions.removeBySubject(subject, { except: except.session })
   }
 
   app.decorate('accounts', Object.freeze<Accounts>({
@@ -133,7 +133,7 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       await stores.transaction(async (inside) => {
         const isReplaced = await inside.users.replacePasswordHash(user.id, { from: found.passwordHash, to })
         if (!isReplaced) throw refusal('conflict', { detail: 'The password was changed meanwhile.' })
-        await endLogins(inside, user.id, principal.kind === 'session' ? principal.sessionId : undefined)
+        await endLogins(inside, user.id, loginOf(principal))
       })
     },
 
@@ -151,6 +151,15 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       })
     }
   }))
+}
+
+/** What a principal is logged in by: a session, or the refresh family that `tokens` names in its tokens. */
+interface Login { family?: string; session?: string }
+
+function loginOf (principal: Principal): Login {
+  if (principal.kind === 'session') return { session: principal.sessionId }
+  const family = principal.kind === 'bearer' ? principal.claims['sid'] : undefined
+  return typeof family === 'string' ? { family } : {}
 }
 
 /** Decorates `app.accounts`; needs `stores` and `passwords`, and ends tokens where `tokens` is registered. @see {@link AccountsOptions} */

@@ -5,6 +5,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Demo, Headers, Person, Refused } from '../demo.ts'
 
 const meChallenge = 'Bearer realm="api", scope="me"'
+const badToken = 'Bearer realm="api", error="invalid_token", error_description="The access token is invalid"'
 const basicChallenge = 'Basic realm="api", charset="UTF-8"'
 const other = 'another lamp beside the harbour'
 const nobody = '0192f0c1-2345-7abc-8def-0123456789ab'
@@ -41,6 +42,7 @@ t.test('R092 R143 PUT /users/me/password changes it and ends all other logins, f
   const bob = await demo.person('bob')
   const headers = await demo.token(alice)
   const key = await demo.key(headers, ['items:read'])
+  const elsewhere = await demo.token(alice)
   const [mine, bobs] = [await logInElsewhere(demo, alice), await logInElsewhere(demo, bob)]
   t.equal((await demo.send({ url: '/basic/me', headers: alice.basic })).statusCode, 200, 'kept for later')
   demo.secrets.add(other)
@@ -56,6 +58,8 @@ t.test('R092 R143 PUT /users/me/password changes it and ends all other logins, f
   await assertRefused(t, demo, { url: '/basic/me', headers: alice.basic }, { status: 401, code: 'invalid_credentials', challenge: basicChallenge })
   t.equal((await demo.send({ url: '/basic/me', headers: basicOf('alice', other) })).statusCode, 200)
   t.strictSame(await isLoggedIn(demo, mine), { family: false, session: false })
+  await assertRefused(t, demo, { url: '/users/me', headers: elsewhere }, { status: 401, code: 'invalid_token', challenge: badToken })
+  t.equal((await demo.send({ url: '/users/me', headers })).statusCode, 200, 'who changed it stays logged in')
   t.strictSame(await isLoggedIn(demo, bobs), { family: true, session: true }, 'nobody else is logged out')
   t.equal((await demo.send({ url: '/items', headers: key.headers })).statusCode, 200, 'R076 keys are no logins')
 })
@@ -126,7 +130,7 @@ t.test('R106 R143 PATCH /admin/users/:id ends an account: its logins, its tokens
   const off = await demo.send(patch(boss, alice.id, { disabled: true }))
   t.equal(off.statusCode, 200)
   t.match(off.json(), { id: alice.id, disabled: true, roles: ['editor'] })
-  t.ok([401, 403].includes(await status({ url: '/users/me', headers: token })))
+  await assertRefused(t, demo, { url: '/users/me', headers: token }, { status: 401, code: 'invalid_token', challenge: badToken })
   t.equal(await status({ url: '/items', headers: key.headers }), 401, 'at once, though it was used a moment ago')
   t.equal(await hashesOf(async () => { t.equal(await status({ url: '/basic/me', headers: alice.basic }), 401) }), 1)
   t.equal(await logIn(demo, 'alice', password), 400)
