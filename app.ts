@@ -65,7 +65,7 @@ const servers = [{ url: '/', description: 'This service: in production, or where
 
 /** The whole service, not yet listening. */
 export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false): Promise<FastifyInstance> {
-  const { trustedProxies, publicUrl, dataDirectory, corsOrigins } = configuration
+  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, corsOrigins } = configuration
   const app = Fastify(serverOptions({ trustedProxies, logger: logger as never }))
   app.server.maxConnections = MAX_CONNECTIONS
   await app.register(securityHeaders)
@@ -75,7 +75,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   await app.register(guards, { defaultAccess: 'deny', trustedProxies })
   await app.register(rateLimit)
 
-  await app.register(stores, { file: join(dataDirectory, 'gatehouse.sqlite') })
+  await app.register(stores, databaseUrl === null ? { file: join(dataDirectory, 'gatehouse.sqlite') } : { url: databaseUrl })
   await app.register(passwords, { serviceName: 'gatehouse' })
   await app.register(tokens, {
     issuer: publicUrl,

@@ -1,10 +1,14 @@
 // The demo on a data directory of its own, with the people that a test needs and a way to see that nothing changed.
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { join } from 'node:path'
 import { buildApp } from '../app.ts'
 import { ensureAdministrator } from '../administrator.ts'
 import { readConfiguration } from '../config.ts'
+import { createPostgresStores } from '../stores/postgres.ts'
+import { createSqliteStores } from '../stores/sqlite.ts'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
+import type { Stores } from '../stores/ports.ts'
 
 export const issuer = 'https://demo.example'
 /** Good enough for R080 to R083, and nobody's. */
@@ -32,6 +36,8 @@ export interface Demo {
   token (person: Person, scope?: string): Promise<Headers>
   /** Makes an API key by `POST /api-keys`. */
   key (owner: Headers, scopes: readonly string[]): Promise<{ id: string; key: string; headers: Headers }>
+  /** The stores of the demo, as another process has them. */
+  elsewhere (): Promise<Stores>
   /** Everything the store holds, except secrets that only it can see. */
   state (): Promise<string>
 }
@@ -58,6 +64,9 @@ export function form (fields: Record<string, string>): { headers: Headers; paylo
   return { headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams(fields).toString() }
 }
 
+/** Where demos keep their data, as their environment says; nothing is an SQLite file of their own. */
+export const data: { prepare (t: Test): Promise<Record<string, string>> } = { prepare: async () => ({}) }
+
 /** How many password hashes `work` costs. */
 export async function hashesOf (work: () => Promise<unknown>): Promise<number> {
   let hashes = 0
@@ -72,7 +81,7 @@ export async function hashesOf (work: () => Promise<unknown>): Promise<number> {
 export async function buildDemo (t: Test, environment: Record<string, string> = {}): Promise<Demo> {
   const log: string[] = []
   const secrets = new Set<string>()
-  const configuration = readConfiguration({ NODE_ENV: 'test', PUBLIC_URL: issuer, DATA_DIR: t.testdir(), ...environment })
+  const configuration = readConfiguration({ NODE_ENV: 'test', PUBLIC_URL: issuer, DATA_DIR: t.testdir(), ...await data.prepare(t), ...environment })
   const app = await buildApp(configuration, { level: 'trace', stream: { write: (line: string) => { log.push(line) } } })
   t.teardown(() => app.close())
   if (configuration.administrator !== null) await ensureAdministrator(app, configuration)
@@ -104,6 +113,13 @@ export async function buildDemo (t: Test, environment: Record<string, string> = 
       const { id, key } = made.json<{ id: string; key: string }>()
       secrets.add(key)
       return { id, key, headers: { 'x-api-key': key } }
+    },
+
+    async elsewhere () {
+      const { databaseUrl, dataDirectory } = configuration
+      const stores = await (databaseUrl === null ? createSqliteStores(join(dataDirectory, 'gatehouse.sqlite')) : createPostgresStores(databaseUrl))
+      t.teardown(() => stores.close())
+      return stores
     },
 
     async state () {

@@ -49,6 +49,9 @@ t.test('R207 a wrong configuration is one clear line and exit code 1', async (t)
     [{ ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'hunter2' }, /ADMIN_PASSWORD: must have at least 15 characters/],
     [{ TRUSTED_PROXIES: '10.0.0.0/33' }, /TRUSTED_PROXIES must be addresses or CIDRs/],
     [{ TRUSTED_PROXIES: '::ffff:10.0.0.0/90' }, /trustedProxies has a CIDR that trusts every address/],
+    [{ DATABASE_URL: 'mysql://user:hunter2@db/x' }, /DATABASE_URL must be a URL such as postgres:/],
+    [{ DATABASE_URL: 'postgres://user:hunter2@127.0.0.1:9/x' }, /DATABASE_URL: .*ECONNREFUSED/],
+    [{ DATABASE_URL: 'postgres://user:hunter2@nowhere.invalid/x' }, /DATABASE_URL: .*nowhere\.invalid/],
     [{ DATA_DIR: join(directory, 'a-file') }, /DATA_DIR: .*a-file/],
     [{ DATA_DIR: join(directory, 'damaged') }, /not a database/]
   ]

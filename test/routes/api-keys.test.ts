@@ -1,11 +1,8 @@
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createApiKey } from '../../credentials/api-keys.ts'
-import { createSqliteStores } from '../../stores/sqlite.ts'
 import { assertNoSecret, assertProblem, assertRefused, buildDemo, hashesOf } from '../demo.ts'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
-import type { Test } from 'tap'
 import type { ApiKey } from '../../stores/ports.ts'
 import type { Demo, Headers, Person, Refused } from '../demo.ts'
 
@@ -163,16 +160,13 @@ t.test('R074 R126 a key that was verified a moment ago ends at once, whoever end
 })
 
 t.test('what another process ends counts within five seconds, and an expired key at its second', async (t) => {
-  const directory = t.testdir()
-  const demo = await buildDemo(t, { DATA_DIR: directory })
+  const demo = await buildDemo(t)
   const alice = await demo.person('alice')
   const token = await demo.token(alice)
   const [key, short] = [await make(demo, token, {}), createApiKey()]
   await demo.app.stores.apiKeys.create({ ...short, owner: alice.id, name: 'short', scopes: ['items:read'], expiresAt: new Date(Date.now() + 1000) })
   for (const each of [key.key, short.key]) t.equal((await demo.send(read(bearing(each)))).statusCode, 200)
-  const elsewhere = await createSqliteStores(join(directory, 'gatehouse.sqlite'))
-  await elsewhere.apiKeys.revoke(key.id, alice.id)
-  await elsewhere.close()
+  await (await demo.elsewhere()).apiKeys.revoke(key.id, alice.id)
   await sleep(1100)
   await assertRefused(t, demo, read(bearing(short.key)), refusedKey)
   await sleep(4000)
@@ -235,9 +229,8 @@ t.test('what POST /api-keys refuses of a limit', async (t) => {
   }
 })
 
-async function lastUsed (t: Test, directory: string, owner: string): Promise<(string | null)[]> {
-  const stores = await createSqliteStores(join(directory, 'gatehouse.sqlite'))
-  t.teardown(() => stores.close())
+async function lastUsed (demo: Demo, owner: string): Promise<(string | null)[]> {
+  const stores = await demo.elsewhere()
   return (await stores.apiKeys.listByOwner(owner)).items.map(({ last_used_at: at }) => at)
 }
 
@@ -250,9 +243,9 @@ t.test('R074 when a key was last used is written after the request, at the lates
   const started = Date.now()
   for (let times = 0; times < 3; times += 1) t.equal((await demo.send(read(bearing(key.key)))).statusCode, 200)
   await demo.send(read(bearing(`${key.key.slice(0, -1)}!`)))
-  t.strictSame(await lastUsed(t, directory, alice.id), [null], 'not on the path of the request')
+  t.strictSame(await lastUsed(demo, alice.id), [null], 'not on the path of the request')
   await demo.app.close()
-  const [at] = await lastUsed(t, directory, alice.id)
+  const [at] = await lastUsed(demo, alice.id)
   t.ok(at !== null && at !== undefined && Date.parse(at) >= started && Date.parse(at) <= Date.now())
 })
 
