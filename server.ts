@@ -79,16 +79,8 @@ function outageIn (error: unknown): string | null {
   return first instanceof Error && first.message !== '' ? first.message : 'the database does not answer'
 }
 
-/** What the driver says of a database that does not answer; of several addresses, what the first one says. */
-function outageOf (cause: unknown): string {
-  const [first = cause] = cause instanceof AggregateError ? cause.errors as unknown[] : [cause]
-  return first instanceof Error && first.message !== '' ? first.message : 'the database does not answer'
-}
-
 function explain (error: unknown): string {
   if (!(error instanceof Error)) return String(error)
-  // Nothing else that is needed for a start can be away.
-  if ('code' in error && error.code === 'unavailable') return `${process.env['DATABASE_URL'] ? 'DATABASE_URL' : 'DATA_DIR'}: ${outageOf(error.cause)}`
   const outage = outageIn(error)
   if (outage !== null) return `${process.env['DATABASE_URL'] ? 'DATABASE_URL' : 'DATA_DIR'}: ${outage}`
   if (error instanceof ConfigurationError || !('code' in error)) return error.message
