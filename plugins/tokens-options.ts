@@ -31,7 +31,7 @@ export interface TokensOptions {
    * keys be cached. @defaultValue 3600
    */
   keyLeadSeconds?: number
-  /** How often the store is asked what other processes revoked and rotated, in seconds, 60 at most. @defaultValue 2 */
+  /** Seconds between the questions to the store what other processes revoked and rotated, 60 at most. @defaultValue 2 */
   pollSeconds?: number
   /** The `client_id` of requests without client credentials; without it there is no public client. */
   publicClient?: string
