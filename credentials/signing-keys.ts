@@ -1,9 +1,10 @@
 // Keys that sign access tokens: made here, and kept by a store that cannot read them, wrapped with a key that it never sees.
-import { KeyObject, createPrivateKey, createSecretKey, generateKeyPair, randomBytes } from 'node:crypto'
+import { createPrivateKey, createSecretKey, generateKeyPair, randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import { publicJwkKey } from './jwt-keys.ts'
 import { seal, unseal } from './sealed-text.ts'
 import { jwkThumbprint } from './thumbprint.ts'
+import type { KeyObject } from 'node:crypto'
 import type { VerificationKey } from './jwt-keys.ts'
 
 /** What access tokens can be signed with. */

@@ -50,6 +50,17 @@ export interface RefreshRequest {
   origin?: TokenOrigin | undefined
 }
 
+/** What is known of the login that {@link Tokens.open} ends. */
+export interface LoginContext {
+  /**
+   * When the proof began to be checked: a subject that was logged out everywhere since then is refused, with
+   * `invalid_grant`. @defaultValue now
+   */
+  authenticatedAt?: Date | undefined
+  /** Told in the audit log. */
+  origin?: TokenOrigin | undefined
+}
+
 /** What {@link createTokenGrants} joins. */
 export interface TokenGrantsParts {
   readonly stores: Stores
@@ -62,7 +73,7 @@ export interface TokenGrantsParts {
 
 /** Opens refresh families, and goes on with them. */
 export interface TokenGrants {
-  open (grant: TokenGrant, origin?: TokenOrigin): Promise<IssuedTokens>
+  open (grant: TokenGrant, context?: LoginContext): Promise<IssuedTokens>
   refresh (request: RefreshRequest): Promise<IssuedTokens>
 }
 
@@ -83,13 +94,16 @@ export function createTokenGrants ({ stores, settings, owners, revocation, issue
   }
 
   return {
-    async open ({ subject, clientId, scopes }, origin = {}) {
+    async open ({ subject, clientId, scopes }, { authenticatedAt = new Date(), origin = {} } = {}) {
       const refreshToken = createRefreshToken()
       const now = Date.now()
       const absoluteExpiresAt = new Date(now + refreshAbsoluteSeconds * 1000)
       const idleExpiresAt = new Date(now + Math.min(refreshIdleSeconds, refreshAbsoluteSeconds) * 1000)
       const family = await stores.transaction(async (set) => {
         const opened = await set.refreshTokens.create({ digest: digestOfRefreshToken(refreshToken), clientId, subject, scopes, idleExpiresAt, absoluteExpiresAt })
+        // Whoever logs the subject out from here on finds this family; whoever did before could not.
+        const loggedOut = await set.revocations.isRevoked({ tokenId: '', familyId: null, subject, clientId: null, issuedAt: authenticatedAt }, new Date())
+        if (loggedOut) throw oauthError('invalid_grant')
         await set.audit.append({ ...origin, event: 'authn_token_created', outcome: 'success', actor: subject, target: opened.id, details: { client_id: clientId } })
         return opened
       })

@@ -115,10 +115,10 @@ export async function createTokenReader ({ stores, settings, keys, owners, revoc
         else if (found.family.revoked_at === null) await revocation.revokeFamily(found.family.id, { ...event, actor: found.family.subject })
         return
       }
-      const found = readAccessToken(token)
-      if (found?.registered.tokenId == null) return
-      if (found.registered.clientId !== clientId) await foreign(found.registered.tokenId)
-      else await revocation.revokeToken(found.registered.tokenId, { ...event, actor: found.registered.subject })
+      const { tokenId, subject, clientId: owner } = readAccessToken(token)?.registered ?? {}
+      if (typeof tokenId !== 'string') return
+      if (owner !== clientId) await foreign(tokenId)
+      else await revocation.revokeToken(tokenId, { ...event, actor: subject ?? null })
     }
   }
 }

@@ -18,14 +18,14 @@ import type { PublicSigningJwk } from '../credentials/signing-keys.ts'
 import type { PrincipalGrant } from '../guards/principal.ts'
 import type { Client } from '../stores/ports.ts'
 import type { AuthenticatedClient, ClientCredentials } from './tokens-clients.ts'
-import type { IssuedToken, IssuedTokens, RefreshRequest, TokenGrant } from './tokens-grants.ts'
+import type { IssuedToken, IssuedTokens, LoginContext, RefreshRequest, TokenGrant } from './tokens-grants.ts'
 import type { Introspection } from './tokens-introspection.ts'
 import type { RotateKeysOptions } from './tokens-keys.ts'
 import type { TokensOptions } from './tokens-options.ts'
 import type { RevokeSubjectOptions, TokenOrigin } from './tokens-revocation.ts'
 
 export type { AuthenticatedClient, ClientCredentials } from './tokens-clients.ts'
-export type { IssuedToken, IssuedTokens, RefreshRequest, TokenGrant } from './tokens-grants.ts'
+export type { IssuedToken, IssuedTokens, LoginContext, RefreshRequest, TokenGrant } from './tokens-grants.ts'
 export type { Introspection } from './tokens-introspection.ts'
 export type { RotateKeysOptions } from './tokens-keys.ts'
 export type { TokensOptions } from './tokens-options.ts'
@@ -52,7 +52,7 @@ export interface Tokens {
   /** Signs an access token (RFC 9068 §2). Throws a `TypeError` for an empty subject or client, or scopes that are none. */
   issue (grant: TokenGrant): IssuedToken
   /** Signs an access token and opens a refresh family: what a login ends with. */
-  open (grant: TokenGrant, origin?: TokenOrigin): Promise<IssuedTokens>
+  open (grant: TokenGrant, context?: LoginContext): Promise<IssuedTokens>
   /** The next tokens of a family, narrowed to what its owner and client have now; throws the errors of RFC 6749 §5.2. */
   refresh (request: RefreshRequest): Promise<IssuedTokens>
   /** What a token is (RFC 7662), told to that client. */

@@ -40,10 +40,11 @@ const grants: ReadonlyMap<string, (asked: Asked) => Promise<Issued>> = new Map([
 async function byPassword ({ app, form, origin, client, scopes }: Asked): Promise<Issued> {
   const { username, password } = form
   if (username === undefined || password === undefined) throw oauthError('invalid_request')
+  const authenticatedAt = new Date()
   const user = await app.accounts.login({ username, password })
   if (user === null) throw oauthError('invalid_grant')
   const grant = { subject: user.id, clientId: client.clientId, scopes: shared(app.accounts.scopesOf(user), scopes, client.scopes) }
-  if (client.grants.includes('refresh_token')) return await app.tokens.open(grant, origin)
+  if (client.grants.includes('refresh_token')) return await app.tokens.open(grant, { authenticatedAt, origin })
   return { ...app.tokens.issue(grant), scopes: grant.scopes }
 }
 

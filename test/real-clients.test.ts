@@ -12,6 +12,8 @@ import { buildDemo, password } from './demo.ts'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 
+// The demo of a test has no TLS.
+// eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so that it stands out
 const insecure = { [oauth.allowInsecureRequests]: true }
 
 async function freePort (): Promise<number> {
@@ -72,6 +74,7 @@ for (const way of ['ClientSecretBasic', 'ClientSecretPost'] as const) {
 t.test('R146 openid-client does the same, and as the public client', async (t) => {
   const { demo, issuer, clientId, secret } = await listening(t)
   await demo.person('alice')
+  // eslint-disable-next-line @typescript-eslint/no-deprecated -- marked so that it stands out
   const options: openid.DiscoveryRequestOptions = { algorithm: 'oauth2', execute: [openid.allowInsecureRequests] }
   const configuration = await openid.discovery(new URL(issuer), clientId, secret, undefined, options)
   t.equal(configuration.serverMetadata().token_endpoint, `${issuer}/token`)

@@ -1,4 +1,5 @@
 // Revocation (RFC 7009) and introspection (RFC 7662), and that what is revoked is refused at once.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import { assertNoSecret, assertProblem, basicOf, buildDemo, form, issuer, password } from '../demo.ts'
@@ -226,4 +227,19 @@ t.test('R143 R066 a subject is logged out everywhere, but for the family that st
     }))
     t.equal((await post(demo, '/token', { grant_type: 'refresh_token', refresh_token: issued.refresh_token })).statusCode, 200)
   })
+})
+
+t.test('R143 a login with the password of before does not outlive the log-out that it met', async (t) => {
+  const demo = await buildDemo(t)
+  const alice = await demo.person('alice')
+  let loggedOut: Promise<void> | undefined
+  const logOut = (): void => { loggedOut ??= demo.app.tokens.revokeSubject(alice.id) }
+  subscribe('gatehouse:passwords:hash', logOut)
+  const answer = await post(demo, '/token', { grant_type: 'password', username: 'alice', password })
+  unsubscribe('gatehouse:passwords:hash', logOut)
+  await loggedOut
+  t.equal(answer.statusCode, 400)
+  t.match(answer.json(), { error: 'invalid_grant' })
+  t.strictSame((await demo.app.stores.refreshTokens.listBySubject(alice.id)).items, [])
+  await assertLives(t, demo, await logIn(demo, 'alice'), true)
 })
