@@ -243,3 +243,16 @@ t.test('R143 a login with the password of before does not outlive the log-out th
   t.strictSame((await demo.app.stores.refreshTokens.listBySubject(alice.id)).items, [])
   await assertLives(t, demo, await logIn(demo, 'alice'), true)
 })
+
+t.test('R148 no origin reads answers of /token with the cookies of somebody', async (t) => {
+  const origin = 'https://app.example.com'
+  const demo = await buildDemo(t, { CORS_ORIGINS: origin })
+  for (const url of ['/token', '/token/revoke', '/token/introspect']) {
+    const answers = [await post(demo, url, { token: 'abc' }, { origin }), await demo.send({ method: 'OPTIONS', url, headers: { origin, 'access-control-request-method': 'POST' } })]
+    for (const { headers } of answers) {
+      t.equal(headers['access-control-allow-origin'], origin)
+      t.notOk('access-control-allow-credentials' in headers)
+    }
+    t.notOk('access-control-allow-origin' in (await post(demo, url, { token: 'abc' }, { origin: 'https://evil.example' })).headers)
+  }
+})
