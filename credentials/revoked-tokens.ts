@@ -67,3 +67,12 @@ export function createRevokedTokens (): RevokedTokens {
     }
   }
 }
+
+/** The parts of an access token that it can be refused by. */
+export function revocableOf ({ jti, sid, sub, client_id: clientId, iat }: Readonly<Record<string, unknown>>): RevokedToken {
+  return { tokenId: textOf(jti), familyId: textOf(sid), subject: textOf(sub), clientId: textOf(clientId), issuedAt: typeof iat === 'number' ? iat * 1000 : 0 }
+}
+
+function textOf (value: unknown): string | null {
+  return typeof value === 'string' && value !== '' ? value : null
+}

@@ -4,11 +4,11 @@ import { createKeyBinder } from '../credentials/jwt-keyring.ts'
 import { assertDates, assertType, readRegisteredClaims } from '../credentials/jwt-claims.ts'
 import { parseClaims, parseJwt } from '../credentials/jwt-parse.ts'
 import { digestOfRefreshToken, isRefreshToken } from '../credentials/refresh-tokens.ts'
+import { revocableOf } from '../credentials/revoked-tokens.ts'
 import { isRefusal } from '../errors.ts'
 import { readScopes } from '../guards/scope.ts'
 import type { RegisteredClaims } from '../credentials/jwt-claims.ts'
 import type { Claims } from '../credentials/jwt-parse.ts'
-import type { RevokedToken } from '../credentials/revoked-tokens.ts'
 import type { Stores } from '../stores/ports.ts'
 import type { TokenKeys } from './tokens-keys.ts'
 import type { TokensSettings } from './tokens-options.ts'
@@ -47,11 +47,6 @@ export interface TokenReader {
 interface AccessToken { readonly claims: Claims; readonly registered: RegisteredClaims }
 
 const INACTIVE = Object.freeze({ active: false })
-
-/** The parts of an access token that it can be refused by. */
-export function revocableOf ({ jti, sid, sub, client_id: clientId, iat }: Claims): RevokedToken {
-  return { tokenId: textOf(jti), familyId: textOf(sid), subject: textOf(sub), clientId: textOf(clientId), issuedAt: typeof iat === 'number' ? iat * 1000 : 0 }
-}
 
 /** The asking half of `tokens`. */
 export async function createTokenReader ({ stores, settings, keys, owners, revocation }: TokenReaderParts): Promise<TokenReader> {
@@ -121,10 +116,6 @@ export async function createTokenReader ({ stores, settings, keys, owners, revoc
       else await revocation.revokeToken(tokenId, { ...event, actor: subject ?? null })
     }
   }
-}
-
-function textOf (value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null
 }
 
 function secondsOf (time: string): number {

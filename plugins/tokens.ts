@@ -2,10 +2,10 @@
 // sign, the clients that ask, and revocation that counts at once.
 import { randomUUID } from 'node:crypto'
 import fp from 'fastify-plugin'
+import { revocableOf } from '../credentials/revoked-tokens.ts'
 import { isScope } from '../guards/scope.ts'
 import { createTokenClients } from './tokens-clients.ts'
 import { createTokenGrants } from './tokens-grants.ts'
-import { createTokenReader, revocableOf } from './tokens-introspection.ts'
 import { openTokenKeys } from './tokens-keys.ts'
 import { resolveTokensOptions } from './tokens-options.ts'
 import { createTokenOwners } from './tokens-owners.ts'
@@ -86,7 +86,7 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
   const settings = resolveTokensOptions(options)
   const { issuer, audience, keyFile, createKey, lifetimeSeconds, keyLeadSeconds } = settings
   const { stores, log } = app
-  const { loadKeyFile, loadOrCreateKeyFile } = await import('../credentials/key-file.ts')
+  const [{ loadKeyFile, loadOrCreateKeyFile }, { createTokenReader }] = await Promise.all([import('../credentials/key-file.ts'), import('./tokens-introspection.ts')])
   const keys = await openTokenKeys(stores.signingKeys, await (createKey ? loadOrCreateKeyFile(keyFile) : loadKeyFile(keyFile)), settings)
   const revocation = await openTokenRevocation(stores, settings)
   const owners = createTokenOwners(stores, settings)
