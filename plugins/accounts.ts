@@ -1,9 +1,7 @@
 // People, their passwords and their keys: registration, login, API keys, and what a role allows.
 // Unknown, wrong and disabled are one answer after one hash; effective rights are what credential and owner share.
 import fp from 'fastify-plugin'
-import { createVerifiedPasswords } from '../credentials/verified-passwords.ts'
 import { refusal } from '../errors.ts'
-import { createApiKeyAccounts } from './accounts-api-keys.ts'
 import { createKeyUses } from './accounts-key-uses.ts'
 import { resolveAccountsOptions } from './accounts-options.ts'
 import type { FastifyInstance } from 'fastify'
@@ -65,6 +63,7 @@ const USES_INTERVAL_MS = 5000
 
 async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): Promise<void> {
   const { roles, defaultRoles, keepOne, verifiedKeySeconds, verifiedPasswordSeconds } = resolveAccountsOptions(options)
+  const [{ createApiKeyAccounts }, { createVerifiedPasswords }] = await Promise.all([import('./accounts-api-keys.ts'), import('../credentials/verified-passwords.ts')])
   const { passwords, stores } = app
   const verifiedPasswords = createVerifiedPasswords(verifiedPasswordSeconds)
   const uses = createKeyUses((batch) => stores.apiKeys.touch(batch), {
