@@ -3,7 +3,7 @@
 import { createRefreshToken, digestOfRefreshToken, isRefreshToken, openReplay, sealReplay } from '../credentials/refresh-tokens.ts'
 import { oauthError } from '../errors.ts'
 import type { FastifyBaseLogger } from 'fastify'
-import type { RefreshFamily, RefreshOutcome, RefreshRotation, Stores } from '../stores/ports.ts'
+import type { RefreshFamily, RefreshOutcome, RefreshRotation, Stores, StoreSet } from '../stores/ports.ts'
 import type { TokenOwners } from './tokens-owners.ts'
 import type { TokensSettings } from './tokens-options.ts'
 import type { TokenOrigin, TokenRevocation } from './tokens-revocation.ts'
@@ -86,11 +86,23 @@ export function createTokenGrants ({ stores, settings, owners, revocation, issue
     return oauthError('invalid_grant')
   }
 
-  async function assertNotReused (result: RefreshOutcome, origin: TokenOrigin = {}): Promise<void> {
-    if (result.outcome !== 'reused') return
-    const { id, subject, client_id: clientId } = result.family
-    await revocation.revokeFamily(id, { ...origin, event: 'authn_token_reuse', outcome: 'failure', actor: subject, reason: 'refresh_token_reuse', details: { client_id: clientId } })
-    log.warn({ family: id }, 'a refresh token came back after its use; its family was revoked')
+  /** Uses a token up; where it was used before, the family, its access tokens and the event are written together. */
+  async function rotate (rotation: RefreshRotation, { active, origin = {} }: { active: boolean; origin?: TokenOrigin | undefined }): Promise<RefreshOutcome> {
+    const end = async (set: StoreSet, { id, subject, client_id: clientId }: RefreshFamily): Promise<void> => {
+      await revocation.endAccessTokens(set, id, { ...origin, event: 'authn_token_reuse', outcome: 'failure', actor: subject, reason: 'refresh_token_reuse', details: { client_id: clientId } })
+      log.warn({ family: id }, 'a refresh token came back after its use; its family was revoked')
+    }
+    if (active) {
+      const result = await stores.refreshTokens.rotate(rotation)
+      // It was good a moment ago: whoever was faster has used it up meanwhile, and nobody may repeat it.
+      if (result.outcome === 'reused') await stores.transaction((set) => end(set, result.family))
+      return result
+    }
+    return await stores.transaction(async (set) => {
+      const result = await set.refreshTokens.rotate(rotation)
+      if (result.outcome === 'reused') await end(set, result.family)
+      return result
+    })
   }
 
   return {
@@ -132,9 +144,8 @@ export function createTokenGrants ({ stores, settings, owners, revocation, issue
         minted = { ...issue({ subject: family.subject, clientId, scopes, familyId: family.id }), refreshToken: next, scopes }
         if (replaySeconds > 0) rotation.replay = sealReplay(refreshToken, JSON.stringify(minted))
       }
-      const result = await stores.refreshTokens.rotate(rotation)
+      const result = await rotate(rotation, { active: found.active, origin })
       if (result.outcome === 'rotated' && minted !== null) return minted
-      await assertNotReused(result, origin)
       const answer = result.outcome === 'replayed' ? openReplay(refreshToken, result.replay) : null
       if (answer === null) throw refused(result.outcome, family)
       return JSON.parse(answer) as IssuedTokens

@@ -28,6 +28,8 @@ export interface TokenRevocation {
   poll (): Promise<void>
   revokeToken (tokenId: string, event?: RevocationEvent): Promise<void>
   revokeFamily (id: string, event?: RevocationEvent): Promise<boolean>
+  /** The access tokens of a family that has ended in the transaction whose stores these are. */
+  endAccessTokens (set: StoreSet, family: string, event: RevocationEvent): Promise<void>
   revokeSubject (subject: string, options?: RevokeSubjectOptions): Promise<void>
   revokeClient (clientId: string): Promise<boolean>
 }
@@ -65,6 +67,11 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
     revoked.add(set === stores ? entries : entries.map((entry) => ({ ...entry, expiresAt: until })))
   }
 
+  async function endAccessTokens (set: StoreSet, id: string, event?: RevocationEvent): Promise<void> {
+    await write(set, [{ kind: 'family', id }])
+    if (event !== undefined) await set.audit.append({ outcome: 'success', target: id, ...event })
+  }
+
   async function confirmed<T> (work: (set: StoreSet) => Promise<T>): Promise<T> {
     const result = await stores.transaction(work)
     await poll()
@@ -91,11 +98,12 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
     async revokeFamily (id, event) {
       return await confirmed(async (set) => {
         const ended = await set.refreshTokens.revokeFamily(id)
-        await write(set, [{ kind: 'family', id }])
-        if (event !== undefined) await set.audit.append({ outcome: 'success', target: id, ...event })
+        await endAccessTokens(set, id, event)
         return ended
       })
     },
+
+    endAccessTokens,
 
     async revokeSubject (subject, { exceptFamily, stores: given } = {}) {
       const revoke = async (set: StoreSet): Promise<void> => {
