@@ -100,6 +100,12 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   return app
 }
 
+/** RFC 9728 §3.1: the path of a resource stands behind the well-known one. */
+function resourceMetadataOf (publicUrl: string): string {
+  const { origin, pathname } = new URL(publicUrl)
+  return `${origin}/.well-known/oauth-protected-resource${pathname.replace(/\/$/, '')}`
+}
+
 async function registerSchemes (app: FastifyInstance, issuer: string): Promise<void> {
   await app.register(basicAuth, {
     description: 'Name and password with every request.',
@@ -113,6 +119,7 @@ async function registerSchemes (app: FastifyInstance, issuer: string): Promise<v
     audience: issuer,
     tokenUrl: '/token',
     refreshUrl: '/token',
+    resourceMetadata: resourceMetadataOf(issuer),
     scopes: SCOPES,
     loadPrincipal: app.tokens.loadPrincipal
   })

@@ -148,9 +148,21 @@ export function assertProblem (t: Test, demo: Demo, response: LightMyRequestResp
   t.equal(response.statusCode, status)
   t.match(response.headers['content-type'], /^application\/problem\+json; charset=utf-8$/)
   t.match(response.json(), { status, code, title: String })
-  t.strictSame(response.headers['www-authenticate'], challenge)
+  t.strictSame(challengesOf(t, response), challenge)
   if (status === 401 || status === 403) t.equal(response.headers['cache-control'], 'no-store')
   assertNoSecret(t, demo, response)
+}
+
+const METADATA = /, resource_metadata="https?:\/\/[^"]+\/\.well-known\/oauth-protected-resource"$/
+
+/** The challenges of an answer, without what each of Bearer has in common: where the metadata are (RFC 9728 §5.1). */
+export function challengesOf (t: Test, { headers }: LightMyRequestResponse): string | string[] | undefined {
+  const sent = headers['www-authenticate']
+  const plain = [sent ?? []].flat().map((challenge) => {
+    if (challenge.startsWith('Bearer')) t.match(challenge, METADATA)
+    return challenge.replace(METADATA, '')
+  })
+  return typeof sent === 'string' ? plain[0] : sent === undefined ? undefined : plain
 }
 
 export function assertNoSecret (t: Test, { secrets, log }: Demo, { body, headers }: LightMyRequestResponse): void {
