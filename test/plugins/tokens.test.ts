@@ -9,6 +9,7 @@ import { createRevokedTokens } from '../../credentials/revoked-tokens.ts'
 import { bearerAuth } from '../../plugins/bearer-auth.ts'
 import { stores } from '../../plugins/stores.ts'
 import { tokens } from '../../plugins/tokens.ts'
+import { createDatabase, noServer } from '../stores/fixtures/postgres.ts'
 import type { FastifyInstance } from 'fastify'
 import type { JSONWebKeySet } from 'jose'
 import type { Test } from 'tap'
@@ -19,11 +20,24 @@ const issuer = 'https://id.example'
 const alice = { subject: 'alice', clientId: 'web', scopes: ['me'] }
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 
+/** Where the processes of a service keep what they share. */
+interface Place { readonly directory: string; readonly url?: string }
+
+const engines: [string, string | false, (t: Test) => Promise<Place>][] = [
+  ['SQLite', false, async (t) => ({ directory: t.testdir({}) })],
+  ['PostgreSQL', noServer, async (t) => {
+    const { url, drop } = await createDatabase()
+    t.teardown(drop)
+    return { directory: t.testdir({}), url }
+  }]
+]
+
 /** One process of a service; those with one directory share a store. */
-async function service (t: Test, directory: string, options: Partial<TokensOptions> = {}, algorithms?: readonly Algorithm[]): Promise<FastifyInstance> {
+async function service (t: Test, place: string | Place, options: Partial<TokensOptions> = {}, algorithms?: readonly Algorithm[]): Promise<FastifyInstance> {
+  const { directory, url } = typeof place === 'string' ? { directory: place } as Place : place
   const app = Fastify()
   t.teardown(() => app.close())
-  await app.register(stores, { file: join(directory, 'tokens.sqlite') })
+  await app.register(stores, url === undefined ? { file: join(directory, 'tokens.sqlite') } : { url })
   await app.register(tokens, { issuer, keyFile: join(directory, 'token-key'), createKey: true, pollSeconds: 1, keyLeadSeconds: 2, ...options })
   await app.register(bearerAuth, { keySource: app.tokens.keySource, isRevoked: app.tokens.isRevoked, issuer, audience: issuer, ...(algorithms === undefined ? {} : { algorithms }) })
   app.get('/me', { onRequest: app.bearer }, (request) => app.bearer.principal(request).subject)
@@ -78,34 +92,38 @@ t.test('R041 keys of before a change of algorithm verify on, but never a secret 
   t.equal(await statusOf(third, third.tokens.issue(alice).accessToken), 200)
 })
 
-t.test('R061 of several processes that start at once all sign with one key', async (t) => {
-  const directory = t.testdir({})
-  await (await service(t, directory)).tokens.rotateKeys({ overlap: false })
-  const all = await Promise.all(Array.from({ length: 5 }, () => service(t, directory)))
-  const kids = all.map((app) => decodeProtectedHeader(app.tokens.issue(alice).accessToken).kid)
-  t.equal(new Set(kids).size, 1)
-  for (const app of all) t.equal(await statusOf(app, all[0]?.tokens.issue(alice).accessToken ?? ''), 200)
+for (const [engine, skip, open] of engines) {
+  t.test(`R061 of several processes that start at once all sign with one key (${engine})`, { skip }, async (t) => {
+    const directory = await open(t)
+    await (await service(t, directory)).tokens.rotateKeys({ overlap: false })
+    const all = await Promise.all(Array.from({ length: 5 }, () => service(t, directory)))
+    const kids = all.map((app) => decodeProtectedHeader(app.tokens.issue(alice).accessToken).kid)
+    t.equal(new Set(kids).size, 1)
+    for (const app of all) t.equal(await statusOf(app, all[0]?.tokens.issue(alice).accessToken ?? ''), 200)
 
-  await t.test('and of several that rotate at once one does', async (t) => {
-    const rotated = await Promise.all(all.map((app) => app.tokens.rotateKeys()))
-    t.equal(new Set(rotated).size, 1)
-    t.equal((await all[0]?.stores.signingKeys.list(new Date()))?.length, 2)
+    await t.test('and of several that rotate at once one does', async (t) => {
+      const rotated = await Promise.all(all.map((app) => app.tokens.rotateKeys()))
+      t.equal(new Set(rotated).size, 1)
+      t.equal((await all[0]?.stores.signingKeys.list(new Date()))?.length, 2)
+    })
   })
-})
+}
 
-t.test('R069 a rotation overlaps: published before it signs, known elsewhere without a restart, the old key verifies on', async (t) => {
-  const directory = t.testdir({})
-  const [one, other] = [await service(t, directory), await service(t, directory)]
-  const before = one.tokens.issue(alice).accessToken
-  const kid = await one.tokens.rotateKeys()
-  t.strictSame(one.tokens.jwks.keys.map((key) => key.kid), [kid, decodeProtectedHeader(before).kid])
-  t.not(decodeProtectedHeader(one.tokens.issue(alice).accessToken).kid, kid, 'it does not sign yet')
-  t.ok(await until(() => other.tokens.keySource.get(kid) !== null) < 2000, 'another process has it before that')
-  t.ok(await until(() => decodeProtectedHeader(one.tokens.issue(alice).accessToken).kid === kid) < 5000)
-  t.equal(await statusOf(other, one.tokens.issue(alice).accessToken), 200)
-  t.equal(await statusOf(other, before), 200)
-  t.equal(await statusOf(one, before), 200)
-})
+for (const [engine, skip, open] of engines) {
+  t.test(`R069 a rotation overlaps: published before it signs, known elsewhere without a restart, the old key verifies on (${engine})`, { skip }, async (t) => {
+    const directory = await open(t)
+    const [one, other] = [await service(t, directory), await service(t, directory)]
+    const before = one.tokens.issue(alice).accessToken
+    const kid = await one.tokens.rotateKeys()
+    t.strictSame(one.tokens.jwks.keys.map((key) => key.kid), [kid, decodeProtectedHeader(before).kid])
+    t.not(decodeProtectedHeader(one.tokens.issue(alice).accessToken).kid, kid, 'it does not sign yet')
+    t.ok(await until(() => other.tokens.keySource.get(kid) !== null) < 2000, 'another process has it before that')
+    t.ok(await until(() => decodeProtectedHeader(one.tokens.issue(alice).accessToken).kid === kid) < 5000)
+    t.equal(await statusOf(other, one.tokens.issue(alice).accessToken), 200)
+    t.equal(await statusOf(other, before), 200)
+    t.equal(await statusOf(one, before), 200)
+  })
+}
 
 t.test('R069 a key that leaked ends at once, elsewhere by the next poll', async (t) => {
   const directory = t.testdir({})
@@ -128,27 +146,29 @@ t.test('R061 a key is replaced before it is too old', async (t) => {
   t.equal(decodeProtectedHeader(app.tokens.issue(alice).accessToken).kid, kid)
 })
 
-t.test('R066 R144 what one process revokes another refuses by its next poll', async (t) => {
-  const directory = t.testdir({})
-  const [one, other] = [await service(t, directory), await service(t, directory)]
-  const opened = await one.tokens.open(alice)
-  const ways: [string, string, () => Promise<unknown>][] = [
-    ['a token', one.tokens.issue({ ...alice, subject: 'bob' }).accessToken, () => one.tokens.revoke(ways[0]?.[1] ?? '', 'web')],
-    ['a family', opened.accessToken, () => one.tokens.revoke(opened.refreshToken, 'web')],
-    ['a subject', (await one.tokens.open({ ...alice, subject: 'carol' })).accessToken, () => one.tokens.revokeSubject('carol')],
-    ['a subject without a family', one.tokens.issue({ ...alice, subject: 'dave' }).accessToken, () => one.tokens.revokeSubject('dave')]
-  ]
-  for (const [title, token, revoke] of ways) {
-    await t.test(title, async (t) => {
-      t.equal(await statusOf(other, token), 200)
-      await revoke()
-      t.equal(await statusOf(one, token), 401, 'at once where it was done')
-      t.ok(await until(async () => await statusOf(other, token) === 401) < 2000, 'and within the bound elsewhere')
-    })
-  }
-  const started = await service(t, directory)
-  for (const [title, token] of ways) t.equal(await statusOf(started, token), 401, `a process that starts later knows of ${title}`)
-})
+for (const [engine, skip, open] of engines) {
+  t.test(`R066 R144 what one process revokes another refuses by its next poll (${engine})`, { skip }, async (t) => {
+    const directory = await open(t)
+    const [one, other] = [await service(t, directory), await service(t, directory)]
+    const opened = await one.tokens.open(alice)
+    const ways: [string, string, () => Promise<unknown>][] = [
+      ['a token', one.tokens.issue({ ...alice, subject: 'bob' }).accessToken, () => one.tokens.revoke(ways[0]?.[1] ?? '', 'web')],
+      ['a family', opened.accessToken, () => one.tokens.revoke(opened.refreshToken, 'web')],
+      ['a subject', (await one.tokens.open({ ...alice, subject: 'carol' })).accessToken, () => one.tokens.revokeSubject('carol')],
+      ['a subject without a family', one.tokens.issue({ ...alice, subject: 'dave' }).accessToken, () => one.tokens.revokeSubject('dave')]
+    ]
+    for (const [title, token, revoke] of ways) {
+      await t.test(title, async (t) => {
+        t.equal(await statusOf(other, token), 200)
+        await revoke()
+        t.equal(await statusOf(one, token), 401, 'at once where it was done')
+        t.ok(await until(async () => await statusOf(other, token) === 401) < 2000, 'and within the bound elsewhere')
+      })
+    }
+    const started = await service(t, directory)
+    for (const [title, token] of ways) t.equal(await statusOf(started, token), 401, `a process that starts later knows of ${title}`)
+  })
+}
 
 t.test('R066 the check of revocation asks no store', async (t) => {
   const app = await service(t, t.testdir({}))
