@@ -208,3 +208,30 @@ t.test('examples/bcrypt-import.ts', async (t) => {
     t.equal(await hashOf('gone'), hashes['gone'])
   })
 })
+
+t.test('examples/token-service.ts', async (t) => {
+  const { buildApp } = await import('../examples/token-service.ts')
+  const issuer = 'https://reports.example'
+  const app = await buildApp({ issuer, directory: t.testdir({}) })
+  t.teardown(() => app.close())
+  const password = 'a lamp beside the harbour'
+  const { id } = await app.accounts.register({ username: 'alice', email: 'alice@example.com', password })
+  const { client, secret } = await app.tokens.createClient({ name: 'nightly', grants: ['client_credentials'], scopes: ['reports:read'] })
+  const post = (url: string, fields: Record<string, string>, authorization?: string) => app.inject({
+    method: 'POST', url, headers: { 'content-type': 'application/x-www-form-urlencoded', ...(authorization === undefined ? {} : { authorization }) }, payload: new URLSearchParams(fields).toString()
+  })
+  const reports = (token: string) => app.inject({ url: '/reports', headers: { authorization: `Bearer ${token}` } })
+
+  const basic = `Basic ${Buffer.from(`${client.client_id}:${secret}`).toString('base64')}`
+  const own = (await post('/token', { grant_type: 'client_credentials' }, basic)).json<{ access_token: string; scope: string }>()
+  t.equal(own.scope, 'reports:read')
+  t.strictSame((await reports(own.access_token)).json(), { subject: client.client_id, clientId: client.client_id })
+
+  const login = (await post('/token', { grant_type: 'password', username: 'alice', password })).json<{ refresh_token: string }>()
+  const next = (await post('/token', { grant_type: 'refresh_token', refresh_token: login.refresh_token })).json<{ access_token: string; refresh_token: string }>()
+  t.strictSame((await reports(next.access_token)).json(), { subject: id, clientId: 'web' })
+  t.match((await post('/token/introspect', { token: next.access_token }, basic)).json(), { active: true, sub: id })
+  t.equal((await post('/token/revoke', { token: next.refresh_token })).statusCode, 200)
+  t.equal((await reports(next.access_token)).statusCode, 401)
+  t.match((await app.inject('/.well-known/oauth-authorization-server')).json(), { issuer, token_endpoint: `${issuer}/token` })
+})
