@@ -173,6 +173,8 @@ t.test('the first administrator', async (t) => {
     ['R093 production where somebody took the name admin', {}, true, (demo) => demo.person('admin'), /^ADMIN_USERNAME and ADMIN_PASSWORD are required/],
     ['R093 development where somebody took the name admin', {}, false, (demo) => demo.person('admin'), /^ADMIN_USERNAME: .*taken/],
     ['R093 the configured name belongs to somebody else', configured, true, (demo) => demo.person('root'), /^ADMIN_USERNAME: .*taken/],
+    ['the configured one is off, and there is no other', configured, true, async (demo) => demo.app.stores.users.update((await demo.person('root', ['admin'])).id, { disabled: true }), /^ADMIN_USERNAME: .*taken.* disabled/],
+    ['production where the only one is off', {}, true, async (demo) => demo.app.stores.users.update((await demo.person('boss', ['admin'])).id, { disabled: true }), /^ADMIN_USERNAME and ADMIN_PASSWORD are required/],
     ['a weak password', { ...configured, ADMIN_PASSWORD: 'short' }, true, async () => undefined, /^ADMIN_PASSWORD: must have at least 15 characters/]
   ]
   for (const [title, environment, production, before, message] of refused) {
