@@ -193,3 +193,14 @@ t.test('of administrators that take the role from each other at once, one keeps 
   await Promise.all(people.map(({ id }, index) => demo.send(patch(tokens[(index + 1) % 3] ?? first, id, { disabled: index === 0, roles: ['editor'] }))))
   t.equal(await demo.app.stores.users.countByRole('admin'), 1)
 })
+
+t.test('R068 who somebody is does not hang on an e-mail address or a name', async (t) => {
+  const demo = await buildDemo(t)
+  const [alice, bob] = [await demo.person('alice'), await demo.person('bob')]
+  const [alices, bobs] = [await demo.token(alice), await demo.token(bob)]
+  const taken = { email: 'alice@example.com', full_name: 'alice' }
+  t.match((await demo.send({ method: 'PATCH', url: '/users/me', headers: bobs, payload: taken })).json(), { id: bob.id, ...taken })
+  for (const [headers, { id }] of [[alices, alice], [bobs, bob]] as const) t.match((await demo.send({ url: '/users/me', headers })).json(), { id })
+  const { location } = (await demo.send({ method: 'POST', url: '/items', headers: alices, payload: { title: 'x' } })).headers
+  await assertRefused(t, demo, { method: 'DELETE', url: String(location), headers: bobs }, { status: 403, code: 'access_denied' })
+})
