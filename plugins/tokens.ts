@@ -31,6 +31,12 @@ export type { RotateKeysOptions } from './tokens-keys.ts'
 export type { TokensOptions } from './tokens-options.ts'
 export type { RevokeSubjectOptions, TokenOrigin } from './tokens-revocation.ts'
 
+/** A `KeySource` that answers at once. */
+export interface TokenKeySource {
+  /** The key of that name; `null` where it does not verify any more, or is none of ours. */
+  get (kid: string | undefined): VerificationKey | null
+}
+
 /** What `app.tokens` does. */
 export interface Tokens {
   /** The `iss`. */
@@ -44,7 +50,7 @@ export interface Tokens {
   /** Seconds that the set of keys may be kept. */
   readonly jwksMaxAgeSeconds: number
   /** The same keys for `bearerAuth`, always the present ones. */
-  readonly keySource: { get (kid: string | undefined): VerificationKey | null }
+  readonly keySource: TokenKeySource
   /** For `bearerAuth.isRevoked`: asks memory alone; throws `unavailable` when the store could not be asked for too long. */
   isRevoked (context: { claims: Claims }): boolean
   /** For `bearerAuth.loadPrincipal`: the owner by `loadOwner`, or the client that acts for itself. */
