@@ -4,7 +4,7 @@ const folder = (...names) => `^(${names.join('|')})/`
 const file = (...names) => `^(${names.join('|')})\\.ts$`
 const either = (...patterns) => patterns.join('|')
 
-const shipped = either('^[^/]+\\.ts$', folder('guards', 'plugins', 'credentials', 'stores', 'routes', 'schemas', 'cli'))
+const shipped = either('^[^/]+\\.ts$', folder('guards', 'plugins', 'credentials', 'stores', 'routes', 'schemas', 'cli', 'testing'))
 const beside = folder('test', 'examples', 'bench', 'scripts')
 const ours = either(shipped, beside)
 const inside = folder('plugins', 'guards', 'credentials', 'stores')
@@ -27,6 +27,7 @@ module.exports = {
     only('guards-below-plugins', folder('guards'), either(folder('guards'), base)),
     only('credentials-below-stores', folder('credentials'), either(folder('credentials'), base)),
     only('stores-below-plugins', folder('stores'), either(folder('stores', 'credentials'), errors)),
+    only('testing-below-plugins', folder('testing'), either(folder('testing', 'stores', 'credentials'), errors), 'what is tested is handed in'),
     only('plugins-below-routes', folder('plugins'), either(folder('schemas'), inside, base)),
     only('routes-below-app', folder('routes'), either(folder('routes', 'schemas'), inside, base)),
     only('config-below-app', file('config'), either(folder('schemas'), base)),

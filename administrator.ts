@@ -20,7 +20,7 @@ export async function ensureAdministrator (app: FastifyInstance, { administrator
   if (administrator !== null) {
     const known = await app.stores.users.findByName(administrator.username)
     if (known === null) await create(app, administrator)
-    else if (!known.roles.includes(ROLE) && !await hasAdministrator(app)) throw taken()
+    else if ((known.disabled || !known.roles.includes(ROLE)) && !await hasAdministrator(app)) throw taken()
     return null
   }
   if (await hasAdministrator(app)) return null
@@ -31,13 +31,7 @@ export async function ensureAdministrator (app: FastifyInstance, { administrator
 }
 
 async function hasAdministrator (app: FastifyInstance): Promise<boolean> {
-  let cursor: string | undefined
-  do {
-    const { items, next } = await app.stores.users.list({ limit: 100, cursor })
-    if (items.some(({ roles }) => roles.includes(ROLE))) return true
-    cursor = next
-  } while (cursor !== undefined)
-  return false
+  return await app.stores.users.countByRole(ROLE) > 0
 }
 
 async function create (app: FastifyInstance, { username, password }: Credentials): Promise<void> {
@@ -51,5 +45,5 @@ async function create (app: FastifyInstance, { username, password }: Credentials
 }
 
 function taken (): ConfigurationError {
-  return new ConfigurationError('ADMIN_USERNAME: the name is taken by an account that is no administrator')
+  return new ConfigurationError('ADMIN_USERNAME: the name is taken by an account that is no administrator, or a disabled one')
 }

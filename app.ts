@@ -21,11 +21,13 @@ import { strictBodies } from './plugins/strict-bodies.ts'
 import { tokens } from './plugins/tokens.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
+import { clientRoutes } from './routes/clients.ts'
 import { healthRoutes } from './routes/health.ts'
 import { itemRoutes } from './routes/items.ts'
 import { serviceRoutes } from './routes/service.ts'
 import { tokenRoutes } from './routes/token.ts'
 import { userRoutes } from './routes/users.ts'
+import { wellKnownRoutes } from './routes/well-known.ts'
 
 /** What a token or a key may be allowed, with the text that people see. */
 export const SCOPES = {
@@ -63,7 +65,7 @@ const servers = [{ url: '/', description: 'This service: in production, or where
 
 /** The whole service, not yet listening. */
 export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false): Promise<FastifyInstance> {
-  const { trustedProxies, publicUrl, dataDirectory, corsOrigins } = configuration
+  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, corsOrigins } = configuration
   const app = Fastify(serverOptions({ trustedProxies, logger: logger as never }))
   app.server.maxConnections = MAX_CONNECTIONS
   await app.register(securityHeaders)
@@ -73,10 +75,16 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   await app.register(guards, { defaultAccess: 'deny', trustedProxies })
   await app.register(rateLimit)
 
-  await app.register(stores, { file: join(dataDirectory, 'gatehouse.sqlite') })
+  await app.register(stores, databaseUrl === null ? { file: join(dataDirectory, 'gatehouse.sqlite') } : { url: databaseUrl })
   await app.register(passwords, { serviceName: 'gatehouse' })
-  await app.register(tokens, { issuer: publicUrl, keyFile: configuration.tokenKeyFile, createKey: configuration.development })
-  await app.register(accounts, { roles: ROLES, defaultRoles: ['editor'] })
+  await app.register(tokens, {
+    issuer: publicUrl,
+    keyFile: configuration.tokenKeyFile,
+    createKey: configuration.development,
+    publicClient: 'demo',
+    loadOwner: (subject) => app.accounts.grantFor(subject)
+  })
+  await app.register(accounts, { roles: ROLES, defaultRoles: ['editor'], keepOne: 'admin' })
   await registerSchemes(app, publicUrl)
   await app.register(scopes)
 
@@ -86,31 +94,39 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   else await app.register(openapi, configuration.docs === 'none' ? { ...document, docs: false, json: false, yaml: false } : { ...document, access: [basicLimit, app.basic, app.requireScopes('admin')] })
 
   await app.register(tokenRoutes, { passwordGrant: true })
+  await app.register(wellKnownRoutes, { scopes: Object.keys(SCOPES), passwordGrant: true })
   await app.register(userRoutes, { basicLimit })
-  for (const routes of [serviceRoutes, healthRoutes, apiKeyRoutes, itemRoutes, adminRoutes]) await app.register(routes)
+  for (const routes of [serviceRoutes, healthRoutes, apiKeyRoutes, itemRoutes, adminRoutes, clientRoutes]) await app.register(routes)
   return app
+}
+
+/** RFC 9728 §3.1: the path of a resource stands behind the well-known one. */
+function resourceMetadataOf (publicUrl: string): string {
+  const { origin, pathname } = new URL(publicUrl)
+  return `${origin}/.well-known/oauth-protected-resource${pathname.replace(/\/$/, '')}`
 }
 
 async function registerSchemes (app: FastifyInstance, issuer: string): Promise<void> {
   await app.register(basicAuth, {
     description: 'Name and password with every request.',
-    verify: async ({ username, password }) => {
-      const user = await app.accounts.login({ username, password })
-      return user === null ? null : app.accounts.grantFor(user.id)
-    }
+    verify: ({ username, password }) => app.accounts.verifyPassword({ username, password })
   })
   await app.register(bearerAuth, {
     description: 'An access token from `POST /token`, for your name and password. Leave `client_id` and `client_secret` empty. It is a JWT, signed and verified as RFC8725 asks.',
-    jwks: { keys: [...app.tokens.jwks.keys] },
+    keySource: app.tokens.keySource,
+    isRevoked: app.tokens.isRevoked,
     issuer,
     audience: issuer,
     tokenUrl: '/token',
+    refreshUrl: '/token',
+    resourceMetadata: resourceMetadataOf(issuer),
     scopes: SCOPES,
-    loadPrincipal: ({ claims }) => app.accounts.grantFor(String(claims.sub))
+    loadPrincipal: app.tokens.loadPrincipal
   })
   await app.register(apiKeyAuth, {
     description: 'A key from `POST /api-keys`.',
     scopes: SCOPES,
+    limits: true,
     verify: ({ key }) => app.accounts.verifyApiKey(key)
   })
 }

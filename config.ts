@@ -10,6 +10,8 @@ export interface Configuration {
   /** The service's own URL: issuer and audience of its tokens. */
   readonly publicUrl: string
   readonly dataDirectory: string
+  /** The PostgreSQL database; without one there is an SQLite file in the data directory. */
+  readonly databaseUrl: string | null
   readonly tokenKeyFile: string
   readonly trustedProxies: readonly string[]
   readonly corsOrigins: readonly string[]
@@ -29,7 +31,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 /** Set, they ask for what this version does not do; saying so beats ignoring them. */
-const NOT_YET = ['DATABASE_URL', 'REDIS_URL', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'HTTP_REDIRECT_PORT']
+const NOT_YET = ['REDIS_URL', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'HTTP_REDIRECT_PORT']
 
 /** Reads the configuration; throws {@link ConfigurationError} for the first value that is wrong. */
 export function readConfiguration (environment: Environment): Configuration {
@@ -47,6 +49,7 @@ export function readConfiguration (environment: Environment): Configuration {
     port,
     publicUrl: urlFrom(read('PUBLIC_URL'), development, `http://${host.includes(':') ? `[${host}]` : host}:${String(port)}`),
     dataDirectory,
+    databaseUrl: databaseUrlFrom(read('DATABASE_URL')),
     tokenKeyFile: keyFileFrom(read('TOKEN_KEY_FILE'), development, dataDirectory),
     trustedProxies: listFrom(read('TRUSTED_PROXIES')).map(networkFrom),
     corsOrigins: listFrom(read('CORS_ORIGINS')).map(originFrom),
@@ -74,10 +77,29 @@ function urlFrom (text: string | undefined, development: boolean, standard: stri
   return text.replace(/\/$/, '')
 }
 
+/** The message repeats nothing of it: there is a password in it. */
+function databaseUrlFrom (text: string | undefined): string | null {
+  if (text === undefined) return null
+  const url = URL.canParse(text) ? new URL(text) : null
+  const isGood = url !== null && text.trim() === text && ['postgres:', 'postgresql:'].includes(url.protocol) && url.hash === '' &&
+    (url.hostname !== '' || url.searchParams.has('host')) && /^\/[^/]+$/.test(url.pathname) && isDecodable(url.username + url.password + url.pathname)
+  if (!isGood) throw new ConfigurationError('DATABASE_URL must be a URL such as postgres://user:password@host:5432/name')
+  return text
+}
+
+function isDecodable (text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 function keyFileFrom (text: string | undefined, development: boolean, dataDirectory: string): string {
   if (text !== undefined) return resolve(text)
-  if (!development) throw new ConfigurationError('TOKEN_KEY_FILE is required in production: a PKCS #8 PEM of a P-256 key')
-  return join(dataDirectory, 'token-key.pem')
+  if (!development) throw new ConfigurationError('TOKEN_KEY_FILE is required in production: 32 random bytes in base64, which wrap the keys that sign tokens')
+  return join(dataDirectory, 'token-key')
 }
 
 function listFrom (text: string | undefined): string[] {

@@ -51,7 +51,7 @@ export type OauthErrorCode = keyof typeof oauthErrors
 export const faults = {
   GATEHOUSE_OPTION_INVALID: 'an option is unknown, of the wrong type or contradicts another',
   GATEHOUSE_PEER_MISSING: 'an optional package is needed here and is not installed',
-  GATEHOUSE_KEY_FILE_INVALID: 'a signing key file cannot be used',
+  GATEHOUSE_KEY_FILE_INVALID: 'a key file cannot be used',
   GATEHOUSE_OPTIONS_LATE: 'an option of the core came too late to count',
   GATEHOUSE_NAME_TAKEN: 'two security schemes, or a scheme and a decorator, share a name',
   GATEHOUSE_PRINCIPAL_TAKEN: 'request.principal is decorated already; register guards with principal: false',

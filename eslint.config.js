@@ -86,7 +86,7 @@ export default defineConfig(
     }
   },
   {
-    files: ['credentials/signing-keys.ts', 'stores/sqlite.ts'],
+    files: ['credentials/key-file.ts', 'stores/sqlite.ts'],
     // Their paths come from the service's own options, never from a request.
     rules: { 'security/detect-non-literal-fs-filename': 'off' }
   },

@@ -71,8 +71,18 @@ const subjects = new Map([
   ['GATEHOUSE_KEY_FILE_INVALID', 'TOKEN_KEY_FILE']
 ])
 
+/** What the driver says of a database that does not answer, of several addresses for the first; `null` for anything else. */
+function outageIn (error: unknown): string | null {
+  if (!(error instanceof Error)) return null
+  if (!('code' in error && error.code === 'unavailable')) return outageIn(error.cause)
+  const [first = error.cause] = error.cause instanceof AggregateError ? error.cause.errors as unknown[] : []
+  return first instanceof Error && first.message !== '' ? first.message : 'the database does not answer'
+}
+
 function explain (error: unknown): string {
   if (!(error instanceof Error)) return String(error)
+  const outage = outageIn(error)
+  if (outage !== null) return `${process.env['DATABASE_URL'] ? 'DATABASE_URL' : 'DATA_DIR'}: ${outage}`
   if (error instanceof ConfigurationError || !('code' in error)) return error.message
   return `${subjects.get(String(error.code)) ?? String(error.code)}: ${error.message}`
 }

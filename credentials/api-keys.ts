@@ -1,10 +1,10 @@
 // API keys: `<prefix>_<id 12>_<secret 43><crc 6>` in base62. The secret has 256 bits, so a plain SHA-256 is enough at
 // rest (ASVS 11.4.2); the checksum lets a typing error, or a scanner's false hit, be told without asking a store.
-import { createHash, randomBytes, randomInt, timingSafeEqual } from 'node:crypto'
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { fault } from '../errors.ts'
+import { isBase62, randomBase62, toBase62 } from './base62.ts'
 
-const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const ID_LENGTH = 12
 const SECRET_LENGTH = 43
 const CHECKSUM_LENGTH = 6
@@ -48,7 +48,7 @@ export function assertKeyPrefix (prefix: string): void {
 /** A key with an id and a secret of its own. Throws `GATEHOUSE_OPTION_INVALID` for a bad prefix. */
 export function createApiKey (prefix: string = DEFAULT_KEY_PREFIX): NewApiKey {
   assertKeyPrefix(prefix)
-  const id = Array.from({ length: ID_LENGTH }, () => ALPHABET.charAt(randomInt(ALPHABET.length))).join('')
+  const id = randomBase62(ID_LENGTH)
   // 43 digits hold all of 2^256, so every one of the 256 random bits counts and none is drawn unevenly.
   const secret = toBase62(BigInt(`0x${randomBytes(32).toString('hex')}`), SECRET_LENGTH)
   const body = `${prefix}_${id}_${secret}`
@@ -82,14 +82,4 @@ function digestOf (secret: string): string {
 
 function checksumOf (body: string): string {
   return toBase62(BigInt(crc32(body)), CHECKSUM_LENGTH)
-}
-
-function isBase62 (text: string): boolean {
-  return /^[0-9A-Za-z]+$/.test(text)
-}
-
-function toBase62 (value: bigint, length: number): string {
-  let digits = ''
-  for (let rest = value; rest > 0n; rest /= 62n) digits = ALPHABET.charAt(Number(rest % 62n)) + digits
-  return digits.padStart(length, '0')
 }

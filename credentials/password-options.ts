@@ -38,11 +38,27 @@ export interface PasswordOptions {
    */
   serviceName?: string
   /**
+   * Kinds of characters a new password must have, for services that are bound to ask for them. Against
+   * NIST 800-63B-4 §3.1.1.2, which forbids it: people answer with `Password1!`, and scripts without case cannot.
+   * @defaultValue none
+   */
+  requiredClasses?: readonly ('lowercase' | 'uppercase' | 'digit' | 'symbol')[]
+  /**
    * Asks a breach corpus by k-anonymity: gets the first 5 upper-case hex digits of the password's SHA-1,
-   * returns the suffixes (35 digits) known under it. If it throws or takes over 5 s, the password is not judged: 503.
+   * returns the suffixes (35 digits) known under it. If it throws, returns anything else or takes over 5 s, the
+   * password is not judged: 503.
    * @defaultValue none: nothing is asked
    */
   isBreached?: (range: { sha1Prefix: string }) => Iterable<string> | Promise<Iterable<string>>
+  /**
+   * Whether `password`, as it was sent, is that of a stored hash which is not argon2id; `null` for a hash that it cannot
+   * read, which is logged. Asked at every verification, so that unknown names and new hashes take the same time:
+   * `passwordHash` is `null` there, and the hook spends what a hash takes on one of nobody's. Asked for bcrypt only
+   * with a cost from 10 to 15 and a password of at most 72 bytes without NUL; any other cost is for the hook to bound.
+   * If it throws, answers anything else or takes over 5 s: 503.
+   * @defaultValue none: only argon2id hashes are read
+   */
+  verifyLegacy?: (login: { passwordHash: string | null; password: string }) => boolean | null | Promise<boolean | null>
   /**
    * Hashes computed at once.
    * @defaultValue `max(1, cores - 1)`
@@ -60,13 +76,18 @@ export interface PasswordOptions {
   maxWaitSeconds?: number
 }
 
+export type CharacterClass = NonNullable<PasswordOptions['requiredClasses']>[number]
+export type VerifyLegacy = NonNullable<PasswordOptions['verifyLegacy']>
+
 export interface PasswordSettings {
   readonly cost: Readonly<HashCost>
   readonly queue: Readonly<HashQueueLimits>
   readonly minLength: number
   readonly maxLength: number
   readonly serviceName: string | null
+  readonly requiredClasses: readonly CharacterClass[]
   readonly isBreached: NonNullable<PasswordOptions['isBreached']> | null
+  readonly verifyLegacy: VerifyLegacy | null
 }
 
 // OWASP Password Storage Cheat Sheet, argon2id: equal defence, memory traded for passes.
@@ -91,18 +112,25 @@ const NUMBERS = {
 } as const
 
 type NumberName = keyof typeof NUMBERS
-const NAMES: readonly string[] = [...Object.keys(NUMBERS), 'serviceName', 'isBreached']
+const HOOKS = ['isBreached', 'verifyLegacy'] as const
+const NAMES: readonly string[] = [...Object.keys(NUMBERS), ...HOOKS, 'serviceName', 'requiredClasses']
+const CLASSES: readonly unknown[] = ['lowercase', 'uppercase', 'digit', 'symbol'] satisfies CharacterClass[]
 
 /** Settings from options; throws `GATEHOUSE_OPTION_INVALID`, also for a cost below the OWASP minimum. */
 export function resolvePasswordOptions (options: PasswordOptions): PasswordSettings {
   for (const name of Object.keys(options)) {
     if (!NAMES.includes(name)) throw invalid(name, 'is not an option')
   }
-  const { serviceName, isBreached } = options
+  const { serviceName, requiredClasses = [], isBreached, verifyLegacy } = options
   if (serviceName !== undefined && (typeof serviceName !== 'string' || serviceName === '')) {
     throw invalid('serviceName', 'must be a text that is not empty')
   }
-  if (isBreached !== undefined && typeof isBreached !== 'function') throw invalid('isBreached', 'must be a function')
+  if (!Array.isArray(requiredClasses) || !requiredClasses.every((name) => CLASSES.includes(name))) {
+    throw invalid('requiredClasses', `must be a list of ${CLASSES.join(', ')}`)
+  }
+  for (const name of HOOKS) {
+    if (options[name] !== undefined && typeof options[name] !== 'function') throw invalid(name, 'must be a function')
+  }
 
   const cost = Object.freeze({
     memoryKiB: number('memoryKiB', options),
@@ -123,7 +151,9 @@ export function resolvePasswordOptions (options: PasswordOptions): PasswordSetti
     minLength: number('minLength', options),
     maxLength: number('maxLength', options),
     serviceName: serviceName ?? null,
-    isBreached: isBreached ?? null
+    requiredClasses: Object.freeze([...new Set(requiredClasses)]),
+    isBreached: isBreached ?? null,
+    verifyLegacy: verifyLegacy ?? null
   })
 }
 

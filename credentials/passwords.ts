@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { channel } from 'node:diagnostics_channel'
 import { createHashQueue } from './hash-queue.ts'
+import { createLegacyVerifier } from './legacy-hashes.ts'
 import { resolvePasswordOptions } from './password-options.ts'
 import type { PasswordOptions } from './password-options.ts'
 import { createPasswordRules, normalisePassword, unusable } from './password-rules.ts'
@@ -9,7 +10,7 @@ import type { AssertAcceptable } from './password-rules.ts'
 import { costOf, formatPhc, SALT_BYTES, TAG_BYTES } from './phc.ts'
 import type { HashCost } from './phc.ts'
 
-/** Tells of every hash that is computed: a {@link HashCost}, nothing of whose it is. */
+/** Tells of every argon2 hash that is computed: a {@link HashCost}, nothing of whose it is. */
 export const PASSWORD_HASH_CHANNEL = 'gatehouse:passwords:hash'
 
 /** What `app.passwords` does. */
@@ -22,17 +23,17 @@ export interface Passwords {
   /**
    * Whether `password` is the one that was hashed. `null` is for an unknown user: the same work, then `false`; so is
    * a stored hash that cannot be read. What {@link Passwords.hash} would refuse is `false` without work, for every user.
-   * Throws `unavailable` when too many hashes wait.
+   * Throws `unavailable` when too many hashes wait, or `verifyLegacy` fails.
    */
   verify (passwordHash: string | null, password: string): Promise<boolean>
-  /** Whether a stored hash has other parameters than the configured ones; then hash again at the next login. */
+  /** Whether a stored hash is not argon2id with the configured parameters; then hash again at the next login. */
   needsRehash (passwordHash: string): boolean
   /** Throws `validation` with every reason why this may not be a new password; `unavailable` if `isBreached` fails. */
   assertAcceptable: AssertAcceptable
 }
 
 export interface PasswordEvents {
-  /** A stored hash is not argon2id, or its cost is out of bounds: the record is damaged or was tampered with. */
+  /** Nobody can read a stored hash, or its cost is out of bounds: the record is damaged or was tampered with. */
   onUnreadableHash?: () => void
 }
 
@@ -43,6 +44,7 @@ export async function createPasswords (options: PasswordOptions = {}, events: Pa
   const [argon2, assertAcceptable] = await Promise.all([import('argon2'), createPasswordRules(settings)])
   const queue = createHashQueue(settings.queue)
   const hashes = channel(PASSWORD_HASH_CHANNEL)
+  const verifyLegacy = createLegacyVerifier(settings.verifyLegacy, () => { events.onUnreadableHash?.() })
   // The hash of no password: verifying against it takes what a real one takes.
   const dummy = formatPhc(cost, { salt: randomBytes(SALT_BYTES), tag: randomBytes(TAG_BYTES) })
 
@@ -73,12 +75,14 @@ export async function createPasswords (options: PasswordOptions = {}, events: Pa
       const normal = normalisePassword(password, maxLength)
       if (normal === null) return false
       const storedCost = passwordHash === null ? null : costOf(passwordHash)
-      if (passwordHash === null || storedCost === null) {
-        if (passwordHash !== null) events.onUnreadableHash?.()
-        await spend(cost, () => argon2.verify(dummy, normal))
-        return false
-      }
-      return await spend(storedCost, () => argon2.verify(passwordHash, normal))
+      const ours = storedCost === null ? null : passwordHash
+      const theirs = storedCost === null ? passwordHash : null
+      // Both for everybody, whichever of them counts: the time tells neither who exists nor whose hash is of which kind.
+      return await spend(storedCost ?? cost, async () => {
+        const matches = await argon2.verify(ours ?? dummy, normal)
+        const matchesLegacy = await verifyLegacy(theirs, password)
+        return ours === null ? matchesLegacy : matches
+      })
     },
 
     needsRehash (passwordHash) {

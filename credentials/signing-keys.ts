@@ -1,120 +1,109 @@
-// The key pair that signs tokens: ES256, in a file that only its owner reads, made once however many processes start.
-import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
-import type { KeyObject } from 'node:crypto'
-import { link, mkdir, open, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { fault } from '../errors.ts'
+// Keys that sign access tokens: made here, and kept by a store that cannot read them, wrapped with a key that it never sees.
+import { createPrivateKey, createSecretKey, generateKeyPair, randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import { publicJwkKey } from './jwt-keys.ts'
+import { seal, unseal } from './sealed-text.ts'
 import { jwkThumbprint } from './thumbprint.ts'
+import type { KeyObject } from 'node:crypto'
+import type { VerificationKey } from './jwt-keys.ts'
+
+/** What access tokens can be signed with. */
+export const signingAlgorithms = ['ES256', 'EdDSA', 'RS256', 'HS256'] as const
+/** One of them. */
+export type SigningAlgorithm = typeof signingAlgorithms[number]
 
 /** A public key as it stands in a JSON Web Key Set (RFC 7517 §4); it has no private member. */
 export interface PublicSigningJwk {
-  readonly kty: 'EC'
-  readonly crv: 'P-256'
-  readonly x: string
-  readonly y: string
-  readonly alg: 'ES256'
+  /** The type of the key. */
+  readonly kty: string
+  /** The curve, of EC and OKP keys. */
+  readonly crv?: string
+  /** A coordinate, of EC and OKP keys. */
+  readonly x?: string
+  /** The other one, of EC keys. */
+  readonly y?: string
+  /** The modulus, of RSA keys. */
+  readonly n?: string
+  /** The exponent, of RSA keys. */
+  readonly e?: string
+  /** The one algorithm that it is used with. */
+  readonly alg: string
+  /** Signatures only. */
   readonly use: 'sig'
+  /** Its RFC 7638 thumbprint. */
   readonly kid: string
 }
 
-export interface SigningKey {
-  /** The RFC 7638 thumbprint of the public key. */
+/** A new key: `material` is PKCS #8, or the bytes of a secret, and is for {@link wrapSigningKey} alone. */
+export interface GeneratedSigningKey {
   readonly kid: string
-  readonly privateKey: KeyObject
-  readonly publicJwk: PublicSigningJwk
+  readonly algorithm: SigningAlgorithm
+  /** Of a secret, `{ kty: 'oct' }` and its name: nothing that verifies. */
+  readonly publicJwk: Readonly<Record<string, unknown>>
+  readonly material: Buffer
 }
 
-/**
- * The key in `file`: PKCS #8 PEM, EC P-256, which others than its owner and group must not be able to touch.
- * Throws `GATEHOUSE_KEY_FILE_INVALID` if it is absent or anything else.
- */
-export async function loadSigningKey (file: string): Promise<SigningKey> {
-  const key = await readSigningKey(file)
-  if (key === null) throw fault('GATEHOUSE_KEY_FILE_INVALID', `${file} does not exist`)
-  return key
+/** How a signing key is kept. */
+export interface KeptSigningKey {
+  readonly kid: string
+  readonly algorithm: string
+  readonly publicJwk: Readonly<Record<string, unknown>>
+  readonly wrappedPrivateKey: string
 }
 
-/**
- * The key in `file`, generated there (mode 0600, its directory 0700 if it has to be made) when there is none.
- * Of several processes that start at once, all get the one key that was first. Throws as {@link loadSigningKey}.
- */
-export async function loadOrCreateSigningKey (file: string): Promise<SigningKey> {
-  const existing = await readSigningKey(file)
-  if (existing !== null) return existing
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  await writeExclusively(file, privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  // Read back, never used from memory: another process may have been first.
-  return await loadSigningKey(file)
+const generate = promisify(generateKeyPair)
+const pkcs8 = { type: 'pkcs8', format: 'der' } as const
+// RFC 7518 §3.3 asks for 2048; 3072 is what NIST SP 800-57 has beyond 2030.
+const RSA_BITS = 3072
+
+const generators = {
+  ES256: () => generate('ec', { namedCurve: 'P-256' }),
+  EdDSA: () => generate('ed25519'),
+  RS256: () => generate('rsa', { modulusLength: RSA_BITS }),
+  HS256: null
+} as const satisfies Record<SigningAlgorithm, (() => Promise<{ publicKey: KeyObject; privateKey: KeyObject }>) | null>
+
+/** Whether `name` is one of {@link signingAlgorithms}. */
+export function isSigningAlgorithm (name: unknown): name is SigningAlgorithm {
+  return (signingAlgorithms as readonly unknown[]).includes(name)
 }
 
-async function readSigningKey (file: string): Promise<SigningKey | null> {
-  let handle
-  try {
-    handle = await open(file, 'r')
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return null
-    throw error
+/** A key for `algorithm`. Its `kid` is the RFC 7638 thumbprint; that of a secret is random, as a thumbprint would tell of it. */
+export async function generateSigningKey (algorithm: SigningAlgorithm): Promise<GeneratedSigningKey> {
+  const make = generators[algorithm]
+  if (make === null) {
+    const kid = randomBytes(32).toString('base64url')
+    return { kid, algorithm, publicJwk: { kty: 'oct', alg: algorithm, use: 'sig', kid }, material: randomBytes(32) }
   }
-  try {
-    const { mode } = await handle.stat()
-    if (process.platform !== 'win32' && (mode & 0o007) !== 0) {
-      throw fault('GATEHOUSE_KEY_FILE_INVALID', `${file} is open to everybody on this machine; chmod 600 it`)
-    }
-    return signingKeyOf(await handle.readFile('utf8'), file)
-  } finally {
-    await handle.close()
-  }
+  const { publicKey, privateKey } = await make()
+  const jwk = publicKey.export({ format: 'jwk' })
+  const kid = jwkThumbprint(jwk)
+  return { kid, algorithm, publicJwk: { ...jwk, alg: algorithm, use: 'sig', kid }, material: privateKey.export(pkcs8) }
 }
 
-function signingKeyOf (pem: string, file: string): SigningKey {
-  let privateKey
-  try {
-    privateKey = createPrivateKey({ key: pem, format: 'pem' })
-  } catch {
-    // The parser's error is dropped: it says nothing that helps and might quote the file.
-    throw fault('GATEHOUSE_KEY_FILE_INVALID', `${file} is not a private key in PEM`)
-  }
-  const { kty, crv, x, y } = createPublicKey(privateKey).export({ format: 'jwk' })
-  if (kty !== 'EC' || crv !== 'P-256' || x === undefined || y === undefined) {
-    throw fault('GATEHOUSE_KEY_FILE_INVALID', `${file} is not an EC P-256 key, which ES256 needs`)
-  }
-  const kid = jwkThumbprint({ kty, crv, x, y })
-  return Object.freeze({
-    kid,
-    privateKey,
-    publicJwk: Object.freeze({ kty, crv, x, y, alg: 'ES256', use: 'sig', kid })
-  })
+/** The private part for a store: AES-256-GCM, bound to the key's name and algorithm. */
+export function wrapSigningKey ({ kid, algorithm, material }: GeneratedSigningKey, wrappingKey: Buffer): string {
+  return seal(material, { key: wrappingKey, context: contextOf({ kid, algorithm }) })
 }
 
-// Written whole beside its place and then linked there: a link, unlike a rename, never replaces what another process put.
-async function writeExclusively (file: string, content: string | Buffer): Promise<void> {
-  const temporary = `${file}.${randomBytes(8).toString('hex')}.tmp`
-  const handle = await open(temporary, 'wx', 0o600)
-  try {
-    await handle.writeFile(content)
-    await handle.sync()
-    await link(temporary, file)
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error
-  } finally {
-    await handle.close()
-    await unlink(temporary)
-  }
-  await syncDirectory(dirname(file))
+/** What signs; `null` when it was wrapped with another key. */
+export function unwrapSigningKey ({ kid, algorithm, wrappedPrivateKey }: KeptSigningKey, wrappingKey: Buffer): KeyObject | null {
+  const material = unseal(wrappedPrivateKey, { key: wrappingKey, context: contextOf({ kid, algorithm }) })
+  if (material === null) return null
+  return algorithm === 'HS256' ? createSecretKey(material) : createPrivateKey({ key: material, ...pkcs8 })
 }
 
-async function syncDirectory (directory: string): Promise<void> {
-  // Windows cannot open a directory, and does not need to.
-  if (process.platform === 'win32') return
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
+/** What verifies: the public key, or the secret itself. */
+export function verificationKeyOf ({ algorithm, publicJwk }: KeptSigningKey, signing: KeyObject): VerificationKey {
+  return algorithm === 'HS256' ? { key: signing, algorithm } : publicJwkKey(publicJwk, null)
 }
 
-function isErrno (error: unknown, code: string): boolean {
-  return error instanceof Error && 'code' in error && error.code === code
+/** The members that a key set may hold (RFC 7517 §4, RFC 7518 §6), whatever the store has. */
+export function publishedJwk (jwk: Readonly<Record<string, unknown>>): PublicSigningJwk {
+  const members = ['kty', 'crv', 'x', 'y', 'n', 'e', 'alg', 'use', 'kid']
+  return Object.freeze(Object.fromEntries(members.flatMap((name) => Object.hasOwn(jwk, name) ? [[name, jwk[name]]] : []))) as unknown as PublicSigningJwk
+}
+
+function contextOf ({ kid, algorithm }: { kid: string; algorithm: string }): string {
+  return `gatehouse signing key ${algorithm} ${kid}`
 }

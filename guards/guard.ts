@@ -3,7 +3,8 @@
 import { fault } from '../errors.ts'
 import { describe } from './node.ts'
 import { acceptedPrincipal, guardPassed } from './state.ts'
-import type { Authorization, GuardNode, Limit } from './node.ts'
+import type { Limit } from './limit.ts'
+import type { Authorization, GuardNode } from './node.ts'
 import type { ApiKeyPrincipal, BasicPrincipal, BearerPrincipal, CustomPrincipal, Principal } from './principal.ts'
 import type { GuardedRequest } from './scheme.ts'
 

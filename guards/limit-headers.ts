@@ -1,13 +1,14 @@
 // The RateLimit header fields (draft-ietf-httpapi-ratelimit-headers-11): structured-field lists of strings.
 import type { FastifyReply } from 'fastify'
-import type { Limit, LimitState } from './node.ts'
+import type { Limit, LimitPolicy, LimitState } from './limit.ts'
 
 /** Seconds until the last of the exhausted limits of an answer opens again; an answer with none is not in it. */
 const waits = new WeakMap<FastifyReply, number>()
 
 /** Adds what a limit says to the answer; several limits share one list each. */
-export function writeLimitHeaders (reply: FastifyReply, limit: Limit, { remaining, resetSeconds }: LimitState): void {
-  append(reply, 'ratelimit-policy', `"${limit.name}";q=${String(limit.max)};w=${String(limit.windowSeconds)}`)
+export function writeLimitHeaders (reply: FastifyReply, limit: Limit, { remaining, resetSeconds, policy }: LimitState): void {
+  const { max, windowSeconds }: Limit | LimitPolicy = policy ?? limit
+  append(reply, 'ratelimit-policy', `"${limit.name}";q=${String(max)};w=${String(windowSeconds)}`)
   append(reply, 'ratelimit', `"${limit.name}";r=${String(Math.max(0, remaining))};t=${String(resetSeconds)}`)
   if (remaining <= 0) waits.set(reply, Math.max(secondsToWait(reply), resetSeconds))
 }

@@ -1,7 +1,8 @@
 // The tree that guards are: what a route requires, before it is compiled for that route.
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import type { Refusal } from '../errors.ts'
 import type { Awaitable, Principal } from './principal.ts'
+import type { Limit } from './limit.ts'
 import type { Scheme } from './scheme.ts'
 
 /** What an authorization guard asks of the principal that the guards before it authenticated. */
@@ -11,23 +12,6 @@ export interface Authorization {
   readonly names: readonly string[]
   /** `null` allows; a refusal (403, or 404 to hide) denies. */
   authorize (context: { principal: Principal; request: FastifyRequest }): Awaitable<Refusal | null>
-}
-
-/** A count that a request adds to; one value is one limit, shared by the routes it stands on. */
-export interface Limit {
-  readonly name: string
-  readonly by: 'address' | 'principal' | 'custom'
-  readonly max: number
-  readonly windowSeconds: number
-  /** Counts the request. */
-  consume (context: { principal: Principal | null; request: FastifyRequest; reply: FastifyReply }): Awaitable<LimitState>
-}
-
-/** What remains of a limit after this request was counted. */
-export interface LimitState {
-  exceeded: boolean
-  remaining: number
-  resetSeconds: number
 }
 
 export interface SchemeNode { readonly type: 'scheme'; readonly scheme: Scheme }

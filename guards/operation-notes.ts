@@ -1,6 +1,6 @@
 // What a reader of an operation should know of its guards: the plan that is enforced, as Markdown.
 import { describe } from './node.ts'
-import type { Limit } from './node.ts'
+import type { Limit } from './limit.ts'
 import type { Plan } from './plan.ts'
 
 /** The guards, rights and limits of an operation as a Markdown list; empty where the route declares none. */
@@ -26,6 +26,7 @@ function oneOf (names: readonly string[]): string {
 }
 
 function limitText ({ name, by, max, windowSeconds }: Limit): string {
+  if (max === null || windowSeconds === null) return `${code(name)}: what each API key allows`
   const per = by === 'custom' ? "a key of the service's own" : by
   return `${code(name)}: ${String(max)} in ${windowSeconds === 1 ? '1 second' : `${String(windowSeconds)} seconds`} per ${per}`
 }

@@ -4,7 +4,7 @@ import { examplesOf } from './operation-examples.ts'
 import { operationNotes } from './operation-notes.ts'
 import type { RefusalCode, RefusalContext } from '../errors.ts'
 import type { Examples } from './operation-examples.ts'
-import type { Limit } from './node.ts'
+import type { Limit } from './limit.ts'
 import type { RefusalFormat } from './answer.ts'
 import type { Plan } from './plan.ts'
 import type { RouteRecord } from './registry.ts'
@@ -53,6 +53,8 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
   // A limit that counts before anyone is authenticated tells of itself in every refusal after it.
   const counted = serviceLimits.length + plan.limitsBefore.length > 0 ? limitFields : {}
   const told = plan.schemes.some(isBearer) ? { ...bearerChallenge, ...counted } : counted
+  // One that counts after that has counted whoever lacks a right.
+  const lacked = limits.length > 0 ? { ...told, ...limitFields } : told
   const contentOf = (codes: readonly RefusalCode[], context?: RefusalContext): DeclaredResponse['content'] & object => {
     const examples = format.example === undefined ? {} : examplesOf(codes, (problem) => format.example?.(problem), context)
     return { [format.contentType]: { schema: body, ...(format.example === undefined ? {} : { examples }) } }
@@ -68,7 +70,7 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
     responses['401'] = { description: 'No credentials, or none that are accepted.', ...withHeaders({ ...challenge, ...counted }), content: contentOf(['credentials_required', plan.schemes.some(isBearer) ? 'invalid_token' : 'invalid_credentials']) }
     responses['403'] = {
       description: rights.length === 0 ? 'The account is disabled.' : `The credentials lack a right, or the account is disabled. Required: ${rights.join('; ')}.`,
-      ...withHeaders(rights.length === 0 ? counted : told),
+      ...withHeaders(rights.length === 0 ? counted : lacked),
       content: contentOf(lacking(plan))
     }
   }

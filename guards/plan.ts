@@ -3,7 +3,8 @@ import { fault } from '../errors.ts'
 import { alternativesOf, requirementOf, waysOf } from './requirement.ts'
 import { authorizationsOf, describe, isAuthenticating, nestedNodes, schemesOf } from './node.ts'
 import type { Branch, CompiledAlternative } from './decision.ts'
-import type { Authorization, GuardNode, Limit, RequirementNode } from './node.ts'
+import type { Limit } from './limit.ts'
+import type { Authorization, GuardNode, RequirementNode } from './node.ts'
 import type { Scheme } from './scheme.ts'
 import type { Alternative, SecurityRequirement } from './requirement.ts'
 
@@ -58,7 +59,7 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
   const written = alternativesOf(members, place, false)
   assertScopesKnown(schemes, authorizations, place)
 
-  const limitsAfter = limits.filter(({ by }) => by !== 'address')
+  const limitsAfter = [...limits.filter(({ by }) => by !== 'address'), ...schemes.flatMap(({ limit }) => limit ?? [])]
   const alternatives = members.flatMap(nestedNodes).some(({ type }) => type === 'optional') ? alternativesOf(members, place, true) : written
   const gated = limitsAfter.length === 0 ? [] : alternativesOf(members.slice(0, members.findLastIndex(isAuthenticating) + 1), place, true)
   const strangers = members.length > 0 && written.some(({ schemes }) => schemes.length === 0)

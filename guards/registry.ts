@@ -8,7 +8,8 @@ import { describe } from './node.ts'
 import { compilePlan } from './plan.ts'
 import type { IncomingMessage } from 'node:http'
 import type { RefusalFormat } from './answer.ts'
-import type { GuardNode, Limit } from './node.ts'
+import type { Limit } from './limit.ts'
+import type { GuardNode } from './node.ts'
 import type { Access, PlacedNode, Plan } from './plan.ts'
 import type { SecurityRequirement } from './requirement.ts'
 import type { Runtime } from './run.ts'
@@ -99,8 +100,8 @@ export interface GuardedRoute {
   roles: string[]
   /** The names of its policies. */
   policies: string[]
-  /** Limits of the service, then those before and after authentication. */
-  limits: { name: string; by: Limit['by']; max: number; windowSeconds: number }[]
+  /** Limits of the service, then those before and after authentication; of `apiKey`, each key says how much. */
+  limits: { name: string; by: Limit['by']; max: number | null; windowSeconds: number | null }[]
   /** `undeclared`: neither a guard nor `publicAccess`. */
   access: Access
   /** Why it is public. */

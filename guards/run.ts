@@ -11,7 +11,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem, Refusal } from '../errors.ts'
 import type { RefusalFormat } from './answer.ts'
 import type { Outcome } from './decision.ts'
-import type { Limit, LimitState } from './node.ts'
+import type { Limit, LimitState } from './limit.ts'
 import type { Plan, Question } from './plan.ts'
 import type { Principal } from './principal.ts'
 import type { GuardState } from './state.ts'
@@ -113,7 +113,8 @@ function count (run: Run, limit: Limit | undefined): boolean {
   return false
 }
 
-function hasRoom (run: Run, limit: Limit, found: LimitState): boolean {
+function hasRoom (run: Run, limit: Limit, found: LimitState | null): boolean {
+  if (found === null) return true
   writeLimitHeaders(run.reply, limit, found)
   if (!found.exceeded) return true
   send(run, exceeded(limit, run.reply), [])

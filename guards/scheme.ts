@@ -1,6 +1,7 @@
 // An OpenAPI security scheme that can do all its duties: read credentials, judge them, ask for them, be published.
 import type { FastifyRequest } from 'fastify'
 import type { Refusal } from '../errors.ts'
+import type { Limit } from './limit.ts'
 import type { Awaitable, Principal } from './principal.ts'
 
 /** The part of a request that guards need to recognise it; every typed `FastifyRequest` is one. */
@@ -53,6 +54,8 @@ export interface Scheme<P extends Principal = Principal> {
   readonly ambient: boolean
   /** Scopes the scheme knows, with a text each; a route that requires another is refused at boot. */
   readonly scopes?: Readonly<Record<string, string>>
+  /** Counted on every route of the scheme, after authentication: what the credentials themselves allow. */
+  readonly limit?: Limit
   /**
    * The principal of valid credentials; `null` when nothing of this kind was presented.
    * Bad credentials throw a `refusal(…)`; anything else that is thrown, or no answer in time, is a 503.

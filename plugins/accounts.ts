@@ -1,21 +1,17 @@
 // People, their passwords and their keys: registration, login, API keys, and what a role allows.
 // Unknown, wrong and disabled are one answer after one hash; effective rights are what credential and owner share.
 import fp from 'fastify-plugin'
-import { createApiKey, matchesDigest, parseApiKey } from '../credentials/api-keys.ts'
 import { refusal } from '../errors.ts'
-import { assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
-import { isScope } from '../guards/scope.ts'
+import { createKeyUses } from './accounts-key-uses.ts'
+import { resolveAccountsOptions } from './accounts-options.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Principal, PrincipalGrant } from '../guards/principal.ts'
-import type { ApiKey, NewUser, User } from '../stores/ports.ts'
+import type { NewUser, StoreSet, User, UserChange } from '../stores/ports.ts'
+import type { ApiKeyAccounts } from './accounts-api-keys.ts'
+import type { AccountsOptions } from './accounts-options.ts'
 
-/** Options of {@link accounts}. */
-export interface AccountsOptions {
-  /** The scopes that each role stands for. */
-  roles: Readonly<Record<string, readonly string[]>>
-  /** The roles that a new account gets. */
-  defaultRoles: readonly string[]
-}
+export type { ApiKeyAccounts, ApiKeyRequest, ApiKeyRotationRequest, IssuedApiKey } from './accounts-api-keys.ts'
+export type { AccountsOptions } from './accounts-options.ts'
 
 /** What somebody tells who wants an account. */
 export interface Registration {
@@ -26,19 +22,29 @@ export interface Registration {
 }
 
 /** What `app.accounts` does. */
-export interface Accounts {
+export interface Accounts extends ApiKeyAccounts {
   /** A new account; `conflict` when the name is taken, `validation` when the password is not acceptable. */
   register (registration: Registration, roles?: readonly string[]): Promise<User>
   /** Whoever the password belongs to; `null` for unknown, wrong and disabled alike, after one hash each. */
   login (credentials: { username: string; password: string }): Promise<User | null>
+  /** The same for a password that comes with every request: what was right a moment ago is not hashed again. */
+  verifyPassword (credentials: { username: string; password: string }): Promise<PrincipalGrant | null>
   /** What the roles of an account allow. */
   scopesOf (user: Pick<User, 'roles'>): readonly string[]
   /** The account behind a subject as a principal's part, with the rights it has now; `null` when it is gone. */
   grantFor (subject: string): Promise<PrincipalGrant | null>
-  /** A new API key of the principal; it never gets a scope that the principal lacks (`insufficient_scope`). */
-  createApiKey (principal: Principal, request: { name: string; scopes: readonly string[]; expiresInDays?: number | undefined }): Promise<{ apiKey: ApiKey; key: string }>
-  /** Whom a presented API key belongs to; `null` for malformed, unknown, expired and revoked alike. */
-  verifyApiKey (key: string): Promise<PrincipalGrant & { keyId: string } | null>
+  /**
+   * Another password for the principal's account, and the end of its other logins: refresh families, live access tokens
+   * and sessions, except the one that asks. API keys stay. `validation` for a wrong current password, or for a new
+   * one that is not acceptable; `conflict` when somebody else changed it meanwhile.
+   */
+  changePassword (principal: Principal, passwords: { currentPassword: string; newPassword: string }): Promise<void>
+  /**
+   * Turns an account on or off, or gives it other roles; `null` when there is none. Turning it off ends all that speaks
+   * for it, API keys too, and turning it on brings nothing back. `conflict` for the last holder of the role
+   * `keepOne`, `validation` for a role that is not in the table.
+   */
+  update (id: string, change: UserChange): Promise<User | null>
 }
 
 declare module 'fastify' {
@@ -53,31 +59,18 @@ declare module '../guards/principal.ts' {
   }
 }
 
-type RoleTable = ReadonlyMap<string, readonly string[]>
-
-function resolve (options: AccountsOptions): { roles: RoleTable; defaultRoles: readonly string[] } {
-  assertKnownOptions('accounts', options, ['roles', 'defaultRoles'])
-  const { roles, defaultRoles } = options
-  if (!isRecord(roles)) throw invalid('accounts.roles', 'must be an object of role names and lists of scopes')
-  const table = new Map(Object.entries(roles).map(([name, scopes]) => {
-    if (!isList(scopes) || !scopes.every(isScope)) throw invalid(`accounts.roles.${name}`, 'must be a list of scopes')
-    return [name, Object.freeze([...scopes])] as const
-  }))
-  if (!isList(defaultRoles)) throw invalid('accounts.defaultRoles', 'must be a list of roles')
-  const missing = defaultRoles.find((name) => !table.has(name))
-  if (missing !== undefined) throw invalid('accounts.defaultRoles', `${missing} is no role`)
-  return { roles: table, defaultRoles: Object.freeze([...defaultRoles]) }
-}
-
-function isList (value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((entry) => typeof entry === 'string')
-}
-
-const DAY_MILLISECONDS = 86_400_000
+const USES_INTERVAL_MS = 5000
 
 async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): Promise<void> {
-  const { roles, defaultRoles } = resolve(options)
+  const { roles, defaultRoles, keepOne, verifiedKeySeconds, verifiedPasswordSeconds } = resolveAccountsOptions(options)
+  const [{ createApiKeyAccounts }, { createVerifiedPasswords }] = await Promise.all([import('./accounts-api-keys.ts'), import('../credentials/verified-passwords.ts')])
   const { passwords, stores } = app
+  const verifiedPasswords = createVerifiedPasswords(verifiedPasswordSeconds)
+  const uses = createKeyUses((batch) => stores.apiKeys.touch(batch), {
+    intervalMs: USES_INTERVAL_MS,
+    onError: (error) => { app.log.warn({ err: error }, 'when API keys were used is not written yet') }
+  })
+  app.addHook('onClose', () => uses.close())
 
   const scopesOf: Accounts['scopesOf'] = (user) => [...new Set(user.roles.flatMap((role) => roles.get(role) ?? []))]
 
@@ -85,7 +78,22 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     return { subject: user.id, scopes: scopesOf(user), roles: user.roles, attributes: { username: user.username }, disabled: user.disabled }
   }
 
+  async function accepts (found: { user: User; passwordHash: string } | null, password: string): Promise<boolean> {
+    const matches = await passwords.verify(found?.passwordHash ?? null, password)
+    if (found === null || !matches || found.user.disabled) return false
+    if (passwords.needsRehash(found.passwordHash)) {
+      await stores.users.replacePasswordHash(found.user.id, { from: found.passwordHash, to: await passwords.hash(password) })
+    }
+    return true
+  }
+
+  async function endLogins (inside: StoreSet, subject: string, except: Login = {}): Promise<void> {
+    if (app.hasDecorator('tokens')) await app.tokens.revokeSubject(subject, { stores: inside, exceptFamily: except.family })
+    await inside.sessions.removeBySubject(subject, { except: except.session })
+  }
+
   app.decorate('accounts', Object.freeze<Accounts>({
+    ...createApiKeyAccounts(stores, { grantOf, uses, verifiedSeconds: verifiedKeySeconds }),
     scopesOf,
 
     async register ({ username, email, password, full_name }, given = defaultRoles) {
@@ -96,12 +104,15 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
 
     async login ({ username, password }) {
       const found = await stores.users.findCredentials(username)
-      const matches = await passwords.verify(found?.passwordHash ?? null, password)
-      if (found === null || !matches || found.user.disabled) return null
-      if (passwords.needsRehash(found.passwordHash)) {
-        await stores.users.replacePasswordHash(found.user.id, { from: found.passwordHash, to: await passwords.hash(password) })
-      }
-      return found.user
+      return await accepts(found, password) && found !== null ? found.user : null
+    },
+
+    async verifyPassword ({ username, password }) {
+      const found = await stores.users.findCredentials(username)
+      if (found !== null && !found.user.disabled && verifiedPasswords.has(password, found.passwordHash)) return grantOf(found.user)
+      if (!await accepts(found, password) || found === null) return null
+      verifiedPasswords.add(password, found.passwordHash)
+      return grantOf(found.user)
     },
 
     async grantFor (subject) {
@@ -109,27 +120,46 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       return user === null ? null : grantOf(user)
     },
 
-    async createApiKey (principal, { name, scopes, expiresInDays = 90 }) {
-      const excess = scopes.filter((scope) => !principal.scopes.includes(scope))
-      if (excess.length > 0) throw refusal('insufficient_scope', { detail: 'A key cannot have a scope that you do not have.' })
-      const { id, key, digest, hint } = createApiKey()
-      const expiresAt = new Date(Date.now() + expiresInDays * DAY_MILLISECONDS)
-      return { key, apiKey: await stores.apiKeys.create({ id, owner: principal.subject, name, scopes, digest, hint, expiresAt }) }
+    async changePassword (principal, { currentPassword, newPassword }) {
+      const user = await stores.users.findById(principal.subject)
+      if (user === null) throw refusal('not_found')
+      await passwords.assertAcceptable(newPassword, { username: user.username, email: user.email, pointer: '/new_password' })
+      const found = await stores.users.findCredentials(user.username)
+      if (!await passwords.verify(found?.passwordHash ?? null, currentPassword) || found === null) {
+        throw refusal('validation', { errors: [{ pointer: '/current_password', in: 'body', detail: 'is not your password' }] })
+      }
+      const to = await passwords.hash(newPassword)
+      await stores.transaction(async (inside) => {
+        const isReplaced = await inside.users.replacePasswordHash(user.id, { from: found.passwordHash, to })
+        if (!isReplaced) throw refusal('conflict', { detail: 'The password was changed meanwhile.' })
+        await endLogins(inside, user.id, loginOf(principal))
+      })
     },
 
-    async verifyApiKey (key) {
-      const presented = parseApiKey(key)
-      if (presented === null) return null
-      const found = await stores.apiKeys.findActive(presented.id)
-      if (!matchesDigest(presented.digest, found?.digest ?? null) || found === null) return null
-      const owner = await stores.users.findById(found.apiKey.owner)
-      if (owner === null) return null
-      const grant = grantOf(owner)
-      const allowed = new Set(grant.scopes)
-      return { ...grant, scopes: found.apiKey.scopes.filter((scope) => allowed.has(scope)), keyId: found.apiKey.id }
+    async update (id, change) {
+      const unknown = change.roles?.findIndex((role) => !roles.has(role)) ?? -1
+      if (unknown !== -1) throw refusal('validation', { errors: [{ pointer: `/roles/${String(unknown)}`, in: 'body', detail: 'is no role' }] })
+      return await stores.transaction(async (inside) => {
+        const user = await inside.users.update(id, change, { keepOne })
+        if (user === 'last') throw refusal('conflict', { detail: `The last account with the role ${String(keepOne)} keeps it.` })
+        if (user !== null && change.disabled === true) {
+          await endLogins(inside, id)
+          await inside.apiKeys.revokeByOwner(id)
+        }
+        return user
+      })
     }
   }))
 }
 
-/** Decorates `app.accounts`; needs `stores` and `passwords`. @see {@link AccountsOptions} */
+/** What a principal is logged in by: a session, or the refresh family that `tokens` names in its tokens. */
+interface Login { family?: string; session?: string }
+
+function loginOf (principal: Principal): Login {
+  if (principal.kind === 'session') return { session: principal.sessionId }
+  const family = principal.kind === 'bearer' ? principal.claims['sid'] : undefined
+  return typeof family === 'string' ? { family } : {}
+}
+
+/** Decorates `app.accounts`; needs `stores` and `passwords`, and ends tokens where `tokens` is registered. @see {@link AccountsOptions} */
 export const accounts = fp(accountsPlugin, { name: 'gatehouse-accounts', fastify: '5.x', dependencies: ['gatehouse-stores', 'gatehouse-passwords'] })

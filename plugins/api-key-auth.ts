@@ -8,18 +8,25 @@ import { chain } from '../guards/awaitable.ts'
 import { formatChallenge } from '../guards/challenge.ts'
 import { readGrant } from '../guards/grant.ts'
 import { assertCallback, invalid, resolveSchemeOptions } from '../guards/scheme-options.ts'
+import { createKeyLimits, readKeyLimit } from './api-key-limits.ts'
 import { useGuards } from './guards.ts'
+import { takeName } from './rate-limit-names.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ApiKeyGuard } from '../guards/guard.ts'
 import type { ApiKeyPrincipal, Awaitable, PrincipalGrant } from '../guards/principal.ts'
 import type { GuardedRequest, Scheme } from '../guards/scheme.ts'
 import type { SchemeOptions, SchemeSettings } from '../guards/scheme-options.ts'
+import type { KeyLimit } from './api-key-limits.ts'
 import type { GuardsOptions } from './guards.ts'
+
+export type { KeyLimit } from './api-key-limits.ts'
 
 /** What `verify` tells of a key: its owner as `subject`, and the key's own id. */
 export interface ApiKeyGrant extends PrincipalGrant {
   /** Which of the owner's keys it was; never the key. */
   keyId?: string
+  /** The key's own limit; needs `keyId`, and `limits: true`. */
+  limit?: KeyLimit
 }
 
 /** Judges a key: the principal's own part, or `null` to refuse. A throw is answered with 503. */
@@ -39,6 +46,12 @@ export interface ApiKeyAuthOptions extends SchemeOptions {
   name?: string
   /** Judges the key. `disabled: true` is 403 `account_disabled`. */
   verify: VerifyApiKey
+  /**
+   * Whether keys have limits of their own, which `verify` tells; past it they get 429 `quota_exceeded`. Counted by this
+   * process, on every route of the scheme, under the scheme's name.
+   * @defaultValue `false`
+   */
+  limits?: boolean
   /** Options of the core, as for the `guards` plugin. */
   guards?: GuardsOptions
 }
@@ -55,6 +68,7 @@ interface ApiKeyAuthSettings extends SchemeSettings {
   readonly place: Place
   readonly carrierName: string
   readonly verify: VerifyApiKey
+  readonly limits: boolean
 }
 
 // RFC 9110 §5.6.2, which RFC 6265 §4.1.1 takes over for cookie names.
@@ -64,13 +78,14 @@ const headersOfOthers = ['authorization', 'proxy-authorization', 'cookie']
 const none: readonly string[] = Object.freeze([])
 
 function resolveOptions (options: ApiKeyAuthOptions): ApiKeyAuthSettings {
-  const shared = resolveSchemeOptions('apiKeyAuth', options, { defaultName: 'apiKey', names: ['in', 'name', 'verify'] })
-  const { in: place = 'header', name = 'X-API-Key', verify } = options
+  const shared = resolveSchemeOptions('apiKeyAuth', options, { defaultName: 'apiKey', names: ['in', 'name', 'verify', 'limits'] })
+  const { in: place = 'header', name = 'X-API-Key', verify, limits = false } = options
   if (!Object.hasOwn(readers, place)) throw invalid('apiKeyAuth.in', "must be 'header', 'query' or 'cookie'")
   if (typeof name !== 'string' || !TOKEN.test(name)) throw invalid('apiKeyAuth.name', 'must be a token (RFC 9110 §5.6.2)')
   if (place === 'header' && headersOfOthers.includes(name.toLowerCase())) throw invalid('apiKeyAuth.name', `cannot be ${name}, which other credentials travel in`)
   assertCallback('apiKeyAuth.verify', verify)
-  return Object.freeze({ ...shared, place, carrierName: name, verify })
+  if (typeof limits !== 'boolean') throw invalid('apiKeyAuth.limits', 'must be true or false')
+  return Object.freeze({ ...shared, place, carrierName: name, verify, limits })
 }
 
 type Reader = (request: GuardedRequest, name: string) => string | null
@@ -96,17 +111,27 @@ function onlyOne (values: readonly string[]): string | null {
 
 async function registerApiKeyAuth (app: FastifyInstance, options: ApiKeyAuthOptions): Promise<void> {
   const settings = resolveOptions(options)
-  useGuards(app, options.guards)
+  const registry = useGuards(app, options.guards)
   const { name, place, carrierName, verify } = settings
   const read = readers[place]
+  const keyLimits = settings.limits
+    ? createKeyLimits(takeName(registry, { name: undefined, derivedName: name }), () => { app.log.warn({ scheme: name }, 'the table of the limits of API keys is full of exhausted keys') })
+    : null
   const challenge = formatChallenge('ApiKey', { realm: settings.realm, in: place, name: carrierName })
 
-  function principalOf (answer: ApiKeyGrant | null): ApiKeyPrincipal {
+  function principalOf (answer: ApiKeyGrant | null, request: object): ApiKeyPrincipal {
     const grant = readGrant(answer, 'apiKeyAuth.verify')
     if (grant === null) throw refusal('invalid_credentials', { reason: 'unknown API key' })
     if (grant.disabled) throw refusal('account_disabled', { reason: 'the owner of the API key is disabled' })
     const { subject, scopes, roles, attributes } = grant
-    return Object.freeze({ kind: 'apiKey', scheme: name, subject, scopes: scopes ?? none, roles: roles ?? none, attributes, keyId: keyIdOf(answer) })
+    const keyId = keyIdOf(answer)
+    const limit = readKeyLimit(answer?.limit)
+    if (limit !== null) {
+      // A limit that nobody counts, or that belongs to no key, would be a promise that is not kept.
+      if (keyLimits === null || keyId === null) throw new TypeError('apiKeyAuth.verify returned a limit, which needs keyId, and limits: true')
+      keyLimits.note(request, keyId, limit)
+    }
+    return Object.freeze({ kind: 'apiKey', scheme: name, subject, scopes: scopes ?? none, roles: roles ?? none, attributes, keyId })
   }
 
   const scheme: Scheme<ApiKeyPrincipal> = {
@@ -115,11 +140,12 @@ async function registerApiKeyAuth (app: FastifyInstance, options: ApiKeyAuthOpti
     carrier: { in: place, name: carrierName },
     ambient: place === 'cookie',
     ...settings.scopes,
+    ...(keyLimits === null ? {} : { limit: keyLimits.limit }),
     authenticate (request) {
       const key = read(request, carrierName)
       if (key === null) return null
       if (!KEY.test(key)) throw refusal('invalid_credentials', { reason: 'malformed API key' })
-      return chain(verify({ key, request }), principalOf)
+      return chain(verify({ key, request }), (answer) => principalOf(answer, request))
     },
     challenge ({ error }) {
       return error === undefined || error.statusCode === 401 ? challenge : null

@@ -82,6 +82,8 @@ export interface BearerAuthOptions extends SchemeOptions {
    * attributes and narrow the token's scopes; `null` is 401, `disabled: true` is 403 `account_disabled`.
    */
   loadPrincipal?: (context: { claims: Claims; request: FastifyRequest }) => Awaitable<PrincipalGrant | null>
+  /** The URL of the metadata that says who issues tokens for this API: every challenge names it (RFC 9728 §5.1). */
+  resourceMetadata?: string
   /** For OpenAPI: the token endpoint; alone it documents the password flow. */
   tokenUrl?: string
   /** For OpenAPI: where tokens are refreshed. */
@@ -110,6 +112,7 @@ export interface BearerAuthSettings extends SchemeSettings {
   /** Whether the claim may be an array. */
   readonly scopeLists: boolean
   readonly rolesClaim: string
+  readonly resourceMetadata: string | undefined
   readonly isRevoked: BearerAuthOptions['isRevoked']
   readonly loadPrincipal: BearerAuthOptions['loadPrincipal']
 }
@@ -118,7 +121,7 @@ const keySources = ['secret', 'publicKey', 'jwks', 'keySource'] as const
 const urls = ['tokenUrl', 'refreshUrl', 'authorizationUrl', 'openIdConnectUrl'] as const
 const names = [
   ...keySources, ...urls, 'algorithms', 'issuer', 'audience', 'type', 'clockToleranceSeconds', 'maxTokenBytes',
-  'maxVerifiedTokens', 'scopeClaim', 'rolesClaim', 'isRevoked', 'loadPrincipal'
+  'maxVerifiedTokens', 'scopeClaim', 'rolesClaim', 'resourceMetadata', 'isRevoked', 'loadPrincipal'
 ]
 const MAX_KEYS = 100
 
@@ -133,6 +136,7 @@ export function resolveBearerOptions (options: BearerAuthOptions): BearerAuthSet
   assertInteger('bearerAuth.maxVerifiedTokens', maxVerifiedTokens, { min: 0, max: 10_000_000 })
   assertText('bearerAuth.scopeClaim', scopeClaim)
   assertText('bearerAuth.rolesClaim', rolesClaim)
+  if (options.resourceMetadata !== undefined) assertMetadataUrl(options.resourceMetadata)
   if (options.isRevoked !== undefined) assertCallback('bearerAuth.isRevoked', options.isRevoked)
   if (options.loadPrincipal !== undefined) assertCallback('bearerAuth.loadPrincipal', options.loadPrincipal)
   return Object.freeze({
@@ -150,6 +154,7 @@ export function resolveBearerOptions (options: BearerAuthOptions): BearerAuthSet
     scopeClaim,
     scopeLists: options.scopeClaim !== undefined,
     rolesClaim,
+    resourceMetadata: options.resourceMetadata,
     isRevoked: options.isRevoked,
     loadPrincipal: options.loadPrincipal
   })
@@ -241,6 +246,12 @@ function resolveDefinition (options: BearerAuthOptions): SecuritySchemeObject {
   }
   if (authorizationUrl === undefined) return { type: 'oauth2', flows: { password: { tokenUrl, ...refresh, scopes } } }
   return { type: 'oauth2', flows: { authorizationCode: { authorizationUrl, tokenUrl, ...refresh, scopes } } }
+}
+
+/** RFC 9728 §5.1 has an absolute URL; quoted in a header, it has to be written in ASCII. */
+function assertMetadataUrl (value: unknown): void {
+  assertText('bearerAuth.resourceMetadata', value)
+  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol) || new URL(value).href !== value) throw invalid('bearerAuth.resourceMetadata', 'must be an absolute, normalised http(s) URL')
 }
 
 /** Absolute, or relative to the API; the docs page links to it, so it must not be `javascript:`. */

@@ -106,16 +106,18 @@ const challengeErrors: Partial<Record<RefusalCode, string>> = {
   access_denied: 'insufficient_scope'
 }
 
-function challengeFor (realm: string, { error, scopes }: ChallengeContext): string | null {
+function challengeFor ({ realm, resourceMetadata }: BearerAuthSettings, { error, scopes }: ChallengeContext): string | null {
   const scope = scopes.length === 0 ? undefined : scopes.join(' ')
-  if (error === undefined || error.code === 'credentials_required') return formatChallenge('Bearer', { realm, scope })
+  const metadata = { resource_metadata: resourceMetadata }
+  if (error === undefined || error.code === 'credentials_required') return formatChallenge('Bearer', { realm, scope, ...metadata })
   const code = challengeErrors[error.code]
   if (code === undefined) return null
   return formatChallenge('Bearer', {
     realm,
     error: code,
     error_description: code === 'invalid_token' ? 'The access token is invalid' : undefined,
-    scope: code === 'insufficient_scope' ? scope : undefined
+    scope: code === 'insufficient_scope' ? scope : undefined,
+    ...metadata
   })
 }
 
@@ -179,7 +181,7 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
       return chain(findKey(verified.header), (key) => key === verified.key ? judge(verified, request) : verify(credentials, digest, request))
     },
     challenge (context) {
-      return challengeFor(settings.realm, context)
+      return challengeFor(settings, context)
     }
   }
   app.defineScheme(scheme)

@@ -19,7 +19,7 @@ declare module 'fastify' {
 
 async function passwordsPlugin (app: FastifyInstance, options: PasswordsOptions): Promise<void> {
   app.decorate('passwords', Object.freeze(await createPasswords(options, {
-    onUnreadableHash: () => { app.log.error('a stored password hash is not argon2id within bounds and was not tried') }
+    onUnreadableHash: () => { app.log.error('a stored password hash cannot be read or its cost is out of bounds: nobody logs in with it') }
   })))
 }
 

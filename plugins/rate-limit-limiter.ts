@@ -3,7 +3,7 @@
 // The official limiter is lent by an instance that never listens: it decorates nobody's instance and adds no hook to
 // anybody's routes, so a service that registers the official plugin keeps its own.
 import type { FastifyRequest } from 'fastify'
-import type { LimitState } from '../guards/node.ts'
+import type { LimitState } from '../guards/limit.ts'
 import type { LimitSettings } from './rate-limit-options.ts'
 import type { Windows } from './rate-limit-store.ts'
 

@@ -57,6 +57,7 @@ class Bucket {
   readonly key: string
   readonly endsAt: number
   count = 0
+  max = 0
   readonly byEnd = new Place(this)
   readonly byUse = new Place(this)
 
@@ -96,16 +97,16 @@ export class Windows {
   }
 
   /**
-   * Counts a request. The count stops at `max`: a request that is refused takes nothing.
+   * Counts a request. The count stops at `max`, that of the key if it has one: a request that is refused takes nothing.
    * @throws `unavailable` where the table is full of exhausted keys and `whenFull` is `closed`.
    */
-  count (key: string): Counted {
-    const { max } = this.#options
+  count (key: string, max: number = this.#options.max): Counted {
     const now = this.#now()
     const name = nameOf(key)
     const bucket = this.#find(name, now) ?? this.#open(name, now)
     if (bucket === null) return this.#countFull(now)
     const current = bucket.count + 1
+    bucket.max = max
     if (current <= max) this.#setCount(bucket, current)
     return { current, ttl: bucket.endsAt - now }
   }
@@ -169,7 +170,7 @@ export class Windows {
 
   #setCount (bucket: Bucket, count: number): void {
     bucket.count = count
-    if (count < this.#options.max) bucket.byUse.join(this.#byUse)
+    if (count < bucket.max) bucket.byUse.join(this.#byUse)
     else bucket.byUse.leave()
   }
 

@@ -14,10 +14,11 @@ import { useGuards } from './guards.ts'
 import { keyOf } from './rate-limit-key.ts'
 import { countAtOnce, loadLimiters } from './rate-limit-limiter.ts'
 import { resolveLimitOptions, resolveRateLimitOptions } from './rate-limit-options.ts'
+import { takeName } from './rate-limit-names.ts'
 import { Windows } from './rate-limit-store.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { LimitGuard } from '../guards/guard.ts'
-import type { Limit } from '../guards/node.ts'
+import type { Limit } from '../guards/limit.ts'
 import type { Plan } from '../guards/plan.ts'
 import type { Registry } from '../guards/registry.ts'
 import type { DeclaredRoute } from '../guards/route.ts'
@@ -34,19 +35,6 @@ declare module 'fastify' {
      */
     limit (options: LimitOptions): LimitGuard
   }
-}
-
-/** Names in use: two limits of a service under one name could not be told apart in an answer. */
-const namesInUse = new WeakMap<Registry, Set<string>>()
-
-function takeName (registry: Registry, { name, derivedName }: LimitSettings): string {
-  const taken = namesInUse.get(registry) ?? new Set<string>()
-  namesInUse.set(registry, taken)
-  if (name !== undefined && taken.has(name)) throw invalid('limit.name', `${name} is taken by another limit`)
-  let free = name ?? derivedName
-  for (let copy = 2; taken.has(free); copy += 1) free = `${derivedName}-${String(copy)}`
-  taken.add(free)
-  return free
 }
 
 const failureStatuses = new Set([400, 401, 403])

@@ -1,13 +1,23 @@
-// Keeps what the service must not lose: users, items and API keys, in an SQLite file, migrated when it starts.
+// Keeps what the service must not lose, in an SQLite file or in PostgreSQL, migrated when it starts.
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { fault } from '../errors.ts'
 import type { Stores } from '../stores/ports.ts'
+import { observed } from './store-changes.ts'
 
-/** Options of `stores`. */
+export type {
+  ApiKey, ApiKeyLimit, ApiKeyRotation, ApiKeyStore, AuditEvent, AuditQuery, AuditStore, Client, ClientStore, Item, ItemStore,
+  NewAuditEvent, NewClient, NewItem, NewRefreshFamily, NewSession, NewStoredApiKey, NewUser, Page, PageQuery, RefreshFamily,
+  RefreshOutcome, RefreshRotation, RefreshToken, RefreshTokenStore, RevocableToken, Revocation, RevocationStore, SearchQuery,
+  Session, SessionStore, SigningKey, SigningKeyStore, Stores, StoreSet, User, UserChange, UserProfile, UserStore
+} from '../stores/ports.ts'
+
+/** Options of `stores`: exactly one of them. */
 export interface StoresOptions {
-  /** The database file; it and its directory are made when they are not there. `:memory:` keeps nothing. */
-  file: string
+  /** The SQLite file; it and its directory are made when they are not there. `:memory:` keeps nothing. */
+  file?: string
+  /** The PostgreSQL database, `postgres://user:password@host:5432/name`; it has to be there. */
+  url?: string
 }
 
 declare module 'fastify' {
@@ -18,26 +28,44 @@ declare module 'fastify' {
 
 function resolve (options: StoresOptions): Readonly<StoresOptions> {
   for (const name of Object.keys(options)) {
-    if (name !== 'file') throw fault('GATEHOUSE_OPTION_INVALID', `stores.${name} is not an option`)
+    if (name !== 'file' && name !== 'url') throw fault('GATEHOUSE_OPTION_INVALID', `stores.${name} is not an option`)
   }
-  const { file } = options
-  if (typeof file !== 'string' || file === '') {
+  const { file, url } = options
+  if ((file === undefined) === (url === undefined)) {
+    throw fault('GATEHOUSE_OPTION_INVALID', 'stores needs either stores.file or stores.url')
+  }
+  if (file !== undefined && (typeof file !== 'string' || file === '')) {
     throw fault('GATEHOUSE_OPTION_INVALID', 'stores.file must be the path of a database file')
   }
-  return Object.freeze({ file })
+  // What was given is not repeated: there is a password in it.
+  if (url !== undefined && !isPostgresUrl(url)) {
+    throw fault('GATEHOUSE_OPTION_INVALID', 'stores.url must be a URL that begins with postgres://')
+  }
+  return Object.freeze({ ...options })
+}
+
+function isPostgresUrl (url: unknown): boolean {
+  return typeof url === 'string' && URL.canParse(url) && ['postgres:', 'postgresql:'].includes(new URL(url).protocol)
+}
+
+async function open ({ file = '', url }: Readonly<StoresOptions>): Promise<Stores> {
+  if (url === undefined) {
+    const { createSqliteStores } = await import('../stores/sqlite.ts')
+    return await createSqliteStores(file)
+  }
+  const { createPostgresStores } = await import('../stores/postgres.ts')
+  return await createPostgresStores(url)
 }
 
 async function storesPlugin (app: FastifyInstance, options: StoresOptions): Promise<void> {
-  const { file } = resolve(options)
-  const { createSqliteStores } = await import('../stores/sqlite.ts')
-  const stores = await createSqliteStores(file)
+  const stores = observed(await open(resolve(options)))
   app.decorate('stores', stores)
   app.addHook('onClose', () => stores.close())
 }
 
 /**
- * Decorates `app.stores`: `users`, `items`, `apiKeys`, `ping`, `close`; closes them with the server.
- * Throws `GATEHOUSE_OPTION_INVALID`, and `GATEHOUSE_PEER_MISSING` without `@photostructure/sqlite`.
+ * Decorates `app.stores`, whose members {@link Stores} tells; closes them with the server. Throws
+ * `GATEHOUSE_OPTION_INVALID`, and `GATEHOUSE_PEER_MISSING` without `@photostructure/sqlite`, or `pg`.
  *
  * @example
  * ```ts

@@ -1,49 +1,85 @@
-// Access tokens as RFC 9068 has them: signed with a key from a file, published as a JSON Web Key Set.
-import { createPublicKey, randomUUID } from 'node:crypto'
+// Tokens, their whole life: access tokens as RFC 9068 has them, refresh tokens that rotate (RFC 9700 §4.14), the keys that
+// sign, the clients that ask, and revocation that counts at once.
+import { randomUUID } from 'node:crypto'
 import fp from 'fastify-plugin'
-import { fault } from '../errors.ts'
+import { revocableOf } from '../credentials/revoked-tokens.ts'
 import { isScope } from '../guards/scope.ts'
+import { createTokenClients } from './tokens-clients.ts'
+import { createTokenGrants } from './tokens-grants.ts'
+import { openTokenKeys } from './tokens-keys.ts'
+import { resolveTokensOptions } from './tokens-options.ts'
+import { createTokenOwners } from './tokens-owners.ts'
+import { openTokenRevocation } from './tokens-revocation.ts'
+import { createTokenUpkeep } from './tokens-upkeep.ts'
 import type { FastifyInstance } from 'fastify'
-import type { PublicSigningJwk, SigningKey } from '../credentials/signing-keys.ts'
+import type { Claims } from '../credentials/jwt-parse.ts'
+import type { VerificationKey } from '../credentials/jwt-keys.ts'
+import type { PublicSigningJwk } from '../credentials/signing-keys.ts'
+import type { PrincipalGrant } from '../guards/principal.ts'
+import type { Client } from '../stores/ports.ts'
+import type { AuthenticatedClient, ClientCredentials } from './tokens-clients.ts'
+import type { IssuedToken, IssuedTokens, LoginContext, RefreshRequest, TokenGrant } from './tokens-grants.ts'
+import type { Introspection } from './tokens-introspection.ts'
+import type { RotateKeysOptions } from './tokens-keys.ts'
+import type { TokensOptions } from './tokens-options.ts'
+import type { RevokeSubjectOptions, TokenOrigin } from './tokens-revocation.ts'
 
-/** Options of {@link tokens}. */
-export interface TokensOptions {
-  /** The `iss` of every token: the service's own URL. */
-  issuer: string
-  /** The `aud` of every token. @defaultValue the issuer */
-  audience?: string
-  /** The PEM file of the signing key (PKCS #8, P-256). */
-  keyFile: string
-  /** Whether the key is made when the file is not there. @defaultValue false */
-  createKey?: boolean
-  /** Seconds that an access token lives, 3600 at most. @defaultValue 900 */
-  lifetimeSeconds?: number
-}
+export type { AuthenticatedClient, ClientCredentials } from './tokens-clients.ts'
+export type { IssuedToken, IssuedTokens, LoginContext, RefreshRequest, TokenGrant } from './tokens-grants.ts'
+export type { Introspection } from './tokens-introspection.ts'
+export type { RotateKeysOptions } from './tokens-keys.ts'
+export type { TokensOptions } from './tokens-options.ts'
+export type { RevokeSubjectOptions, TokenOrigin } from './tokens-revocation.ts'
 
-/** What a token says of whom. */
-export interface TokenGrant {
-  /** The `sub`: a user, or a client that acts for itself. */
-  subject: string
-  /** The `client_id`: whoever asked for the token. */
-  clientId: string
-  /** The `scope`; the claim is left out where there is none. */
-  scopes: readonly string[]
-}
-
-/** A token, and how long it lives. */
-export interface IssuedToken {
-  /** The signed token, in compact form. */
-  accessToken: string
-  /** Seconds until it expires, as `expires_in` has them. */
-  expiresInSeconds: number
+/** A `KeySource` that answers at once. */
+export interface TokenKeySource {
+  /** The key of that name; `null` where it does not verify any more, or is none of ours. */
+  get (kid: string | undefined): VerificationKey | null
 }
 
 /** What `app.tokens` does. */
 export interface Tokens {
-  /** Signs an access token (RFC 9068 §2). */
-  issue (grant: TokenGrant): IssuedToken
-  /** The public keys that verify what `issue` signs (RFC 7517 §5). */
+  /** The `iss`. */
+  readonly issuer: string
+  /** The `aud`. */
+  readonly audience: string
+  /** Whether requests without client credentials are those of a client. */
+  readonly hasPublicClient: boolean
+  /** The public keys that verify what `issue` signs (RFC 7517 §5); none for HS256. */
   readonly jwks: { readonly keys: readonly PublicSigningJwk[] }
+  /** Seconds that the set of keys may be kept. */
+  readonly jwksMaxAgeSeconds: number
+  /** The same keys for `bearerAuth`, always the present ones. */
+  readonly keySource: TokenKeySource
+  /** For `bearerAuth.isRevoked`: asks memory alone; throws `unavailable` when the store could not be asked for too long. */
+  isRevoked (context: { claims: Claims }): boolean
+  /** For `bearerAuth.loadPrincipal`: the owner by `loadOwner`, or the client that acts for itself. */
+  loadPrincipal (context: { claims: Claims }): Promise<PrincipalGrant | null>
+  /** Signs an access token (RFC 9068 §2). Throws a `TypeError` for an empty subject or client, or scopes that are none. */
+  issue (grant: TokenGrant): IssuedToken
+  /** Signs an access token and opens a refresh family: what a login ends with. */
+  open (grant: TokenGrant, context?: LoginContext): Promise<IssuedTokens>
+  /** The next tokens of a family, narrowed to what its owner and client have now; throws the errors of RFC 6749 §5.2. */
+  refresh (request: RefreshRequest): Promise<IssuedTokens>
+  /** What a token is (RFC 7662), told to that client. */
+  introspect (token: string, clientId: string): Promise<Introspection>
+  /** Ends a token of that client (RFC 7009), a refresh token with its family; whatever else it is changes nothing. */
+  revoke (token: string, clientId: string, origin?: TokenOrigin): Promise<void>
+  /** Ends a refresh family and its access tokens; whether it was there and not ended before. */
+  revokeFamily (id: string): Promise<boolean>
+  /**
+   * Logs a subject out everywhere: ends its refresh families, but for one, and its live access tokens, at once in this
+   * process. With `stores`, those of a transaction, it is kept with the change that is the reason, or not at all.
+   */
+  revokeSubject (subject: string, options?: RevokeSubjectOptions): Promise<void>
+  /** Ends a client, its tokens and the API keys that they made; whether it was there and not ended before. */
+  revokeClient (clientId: string): Promise<boolean>
+  /** A confidential client; its secret is told this once. */
+  createClient (client: { name: string; grants: readonly string[]; scopes: readonly string[] }): Promise<{ client: Client; secret: string }>
+  /** Who asks (RFC 6749 §2.3): by Basic or form, or the public client; throws `invalid_client` and `invalid_request`. */
+  authenticateClient (credentials: ClientCredentials): Promise<AuthenticatedClient>
+  /** A new signing key, published now and used after `keyLeadSeconds`; its `kid`. */
+  rotateKeys (options?: RotateKeysOptions): Promise<string>
 }
 
 declare module 'fastify' {
@@ -52,55 +88,56 @@ declare module 'fastify' {
   }
 }
 
-type TokensSettings = Readonly<Required<TokensOptions>>
-
-const known = ['issuer', 'audience', 'keyFile', 'createKey', 'lifetimeSeconds']
-
-function resolve (options: TokensOptions): TokensSettings {
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `tokens.${unknown}`)
-  const { issuer, audience = issuer, keyFile, createKey = false, lifetimeSeconds = 900 } = options
-  for (const [name, value] of Object.entries({ issuer, audience, keyFile })) {
-    if (typeof value !== 'string' || value === '') throw fault('GATEHOUSE_OPTION_INVALID', `tokens.${name}`)
-  }
-  if (typeof createKey !== 'boolean') throw fault('GATEHOUSE_OPTION_INVALID', 'tokens.createKey')
-  if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds < 1 || lifetimeSeconds > 3600) throw fault('GATEHOUSE_OPTION_INVALID', 'tokens.lifetimeSeconds')
-  return Object.freeze({ issuer, audience, keyFile, createKey, lifetimeSeconds })
-}
-
-/** @fastify/jwt on an instance of its own, so that a service's `app.jwt` and `request.user` stay its own. */
-async function signerOf ({ privateKey, kid }: SigningKey): Promise<(payload: object) => string> {
-  const [{ default: fastify }, { default: jwt }] = await Promise.all([import('fastify'), import('@fastify/jwt')])
-  const host = fastify()
-  await host.register(jwt, {
-    secret: {
-      private: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-      public: createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }).toString()
-    },
-    sign: { algorithm: 'ES256', kid, header: { alg: 'ES256', typ: 'at+jwt' } }
-  })
-  await host.ready()
-  return (payload) => host.jwt.sign(payload)
-}
-
 async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Promise<void> {
-  const { issuer, audience, keyFile, createKey, lifetimeSeconds } = resolve(options)
-  const { loadOrCreateSigningKey, loadSigningKey } = await import('../credentials/signing-keys.ts')
-  const key = await (createKey ? loadOrCreateSigningKey(keyFile) : loadSigningKey(keyFile))
-  const sign = await signerOf(key)
+  const settings = resolveTokensOptions(options)
+  const { issuer, audience, keyFile, createKey, lifetimeSeconds, keyLeadSeconds } = settings
+  const { stores, log } = app
+  const [{ loadKeyFile, loadOrCreateKeyFile }, { createTokenReader }] = await Promise.all([import('../credentials/key-file.ts'), import('./tokens-introspection.ts')])
+  const keys = await openTokenKeys(stores.signingKeys, await (createKey ? loadOrCreateKeyFile(keyFile) : loadKeyFile(keyFile)), settings)
+  const revocation = await openTokenRevocation(stores, settings)
+  const owners = createTokenOwners(stores, settings)
+  const clients = createTokenClients(stores, settings)
+  const reader = await createTokenReader({ stores, settings, keys, owners, revocation })
+
+  function issue ({ subject, clientId, scopes, familyId }: TokenGrant): IssuedToken {
+    if (subject === '' || clientId === '' || !scopes.every(isScope)) throw new TypeError('a token needs a subject, a client and well-formed scopes')
+    const iat = Math.floor(Date.now() / 1000)
+    const accessToken = keys.sign({
+      iss: issuer, sub: subject, aud: audience, client_id: clientId, iat, exp: iat + lifetimeSeconds, jti: randomUUID(),
+      ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
+      ...(familyId === undefined ? {} : { sid: familyId })
+    })
+    return { accessToken, expiresInSeconds: lifetimeSeconds }
+  }
+
+  const { open, refresh } = createTokenGrants({ stores, settings, owners, revocation, issue, log })
   app.decorate('tokens', Object.freeze<Tokens>({
-    jwks: Object.freeze({ keys: Object.freeze([key.publicJwk]) }),
-    issue ({ subject, clientId, scopes }) {
-      if (subject === '' || clientId === '' || !scopes.every(isScope)) throw new TypeError('a token needs a subject, a client and well-formed scopes')
-      const iat = Math.floor(Date.now() / 1000)
-      const accessToken = sign({
-        iss: issuer, sub: subject, aud: audience, client_id: clientId, iat, exp: iat + lifetimeSeconds, jti: randomUUID(),
-        ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') })
-      })
-      return { accessToken, expiresInSeconds: lifetimeSeconds }
-    }
+    issuer,
+    audience,
+    hasPublicClient: settings.publicClient !== null,
+    get jwks () { return { keys: keys.published() } },
+    jwksMaxAgeSeconds: keyLeadSeconds,
+    keySource: Object.freeze({ get: keys.find }),
+    isRevoked: ({ claims }) => revocation.has(revocableOf(claims)),
+    loadPrincipal: ({ claims }) => owners.principal(claims),
+    issue,
+    open,
+    refresh,
+    introspect: reader.introspect,
+    revoke: reader.revoke,
+    revokeFamily: (id) => revocation.revokeFamily(id),
+    revokeSubject: revocation.revokeSubject,
+    revokeClient: revocation.revokeClient,
+    createClient: clients.create,
+    authenticateClient: clients.authenticate,
+    rotateKeys: keys.rotate
   }))
+  const upkeep = createTokenUpkeep({ stores, settings, keys, revocation, log })
+  app.addHook('onClose', () => upkeep.stop())
 }
 
-/** Decorates `app.tokens`. @see {@link TokensOptions} */
-export const tokens = fp(tokensPlugin, { name: 'gatehouse-tokens', fastify: '5.x' })
+/**
+ * Decorates `app.tokens`; needs `stores`. Throws `GATEHOUSE_OPTION_INVALID`, and `GATEHOUSE_KEY_FILE_INVALID` for a file
+ * that is absent, open to others, no key, or not the one that the kept signing keys were wrapped with. @see {@link TokensOptions}
+ */
+export const tokens = fp(tokensPlugin, { name: 'gatehouse-tokens', fastify: '5.x', dependencies: ['gatehouse-stores'] })

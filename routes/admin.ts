@@ -1,10 +1,11 @@
 // What administrators may do.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { refusal } from '../errors.ts'
 import { SearchQuery } from '../schemas/common.ts'
 import { Message } from '../schemas/service.ts'
-import { User, UserPage } from '../schemas/users.ts'
+import { User, UserChange, UserPage, UserParams } from '../schemas/users.ts'
 
-/** `/admin` and what stands below it. Needs `app.stores`, `app.bearer` and `scopes`. */
+/** `/admin` and what stands below it. Needs `app.stores`, `app.accounts`, `app.bearer` and `scopes`. */
 export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Message, User, UserPage]) app.addSchema(schema)
   const tags = ['admin']
@@ -17,4 +18,12 @@ export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.get('/admin/users', {
     schema: { operationId: 'listUsers', tags, summary: 'List accounts, newest first', querystring: SearchQuery, response: { 200: { $ref: 'UserPage#', description: 'A page of accounts.' } } }
   }, (request) => app.stores.users.list(request.query))
+
+  app.patch('/admin/users/:id', {
+    schema: { operationId: 'updateUser', tags, summary: 'Turn an account on or off, or give it other roles', params: UserParams, body: UserChange, response: { 200: { $ref: 'User#', description: 'The account as it is now.' }, 404: { description: 'There is no such account.' }, 409: { description: 'It is the last administrator.' } } }
+  }, async (request) => {
+    const user = await app.accounts.update(request.params.id, request.body)
+    if (user === null) throw refusal('not_found')
+    return user
+  })
 }

@@ -1,7 +1,7 @@
-// One's own API keys: made once, listed without the key, revoked. A key cannot manage keys.
+// One's own API keys: made once, listed without the key, rotated, revoked. A key cannot manage keys.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { refusal } from '../errors.ts'
-import { ApiKey, ApiKeyPage, ApiKeyParams, IssuedApiKey, NewApiKey } from '../schemas/api-keys.ts'
+import { ApiKey, ApiKeyPage, ApiKeyParams, ApiKeyRotation, IssuedApiKey, NewApiKey } from '../schemas/api-keys.ts'
 import { PageQuery } from '../schemas/common.ts'
 
 /** `/api-keys`. Needs `app.stores`, `app.accounts`, `app.bearer` and `scopes`. */
@@ -15,8 +15,10 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     onRequest,
     schema: { operationId: 'createApiKey', tags, summary: 'Make an API key; it is shown once', body: NewApiKey, response: { 201: { $ref: 'IssuedApiKey#', description: 'The new key.' } } }
   }, async (request, reply) => {
-    const { name, scopes, expires_in_days: expiresInDays } = request.body
-    const { apiKey, key } = await app.accounts.createApiKey(owner.principal(request), { name, scopes, expiresInDays })
+    const { name, scopes, expires_in_days: expiresInDays, limit } = request.body
+    const { apiKey, key } = await app.accounts.createApiKey(owner.principal(request), {
+      name, scopes, expiresInDays, limit: limit && { max: limit.max, windowSeconds: limit.window_seconds }
+    })
     return reply.code(201).header('cache-control', 'no-store').send({ ...apiKey, key })
   })
 
@@ -24,6 +26,15 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     onRequest,
     schema: { operationId: 'listApiKeys', tags, summary: 'List your API keys, newest first', querystring: PageQuery, response: { 200: { $ref: 'ApiKeyPage#', description: 'A page of keys.' } } }
   }, (request) => app.stores.apiKeys.listByOwner(owner.principal(request).subject, request.query))
+
+  app.post('/api-keys/:id/rotate', {
+    onRequest,
+    schema: { operationId: 'rotateApiKey', tags, summary: 'Put another key in the place of one of yours; it is shown once', params: ApiKeyParams, body: ApiKeyRotation, response: { 201: { $ref: 'IssuedApiKey#', description: 'The new key.' }, 404: { description: 'You have no such key, or it ended or was rotated before.' } } }
+  }, async (request, reply) => {
+    const issued = await app.accounts.rotateApiKey(owner.principal(request), { id: request.params.id, overlapSeconds: request.body.overlap_seconds })
+    if (issued === null) throw refusal('not_found')
+    return reply.code(201).header('cache-control', 'no-store').send({ ...issued.apiKey, key: issued.key })
+  })
 
   app.delete('/api-keys/:id', {
     onRequest,

@@ -1,17 +1,13 @@
-// The token endpoint (RFC 6749 §3.2) with the password grant, which OAuth 2.1 leaves out: for parity and for
-// Swagger UI. Parameters come in a form, each at most once; every answer is `no-store`.
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
+// The token endpoint (RFC 6749 §3.2): refresh tokens, clients that act for themselves, and the password grant, which OAuth
+// 2.1 leaves out, for parity and for Swagger UI. Beside it revocation (RFC 7009) and introspection (RFC 7662).
 import { fault, oauthError } from '../errors.ts'
-import { JsonWebKeySet, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
-import { parseForm } from '../strict-form.ts'
-import { decodeUtf8 } from '../strict-json.ts'
-import { oauthAnswer, oauthErrorHandler, oauthRefusal } from './oauth-errors.ts'
+import { IntrospectionRequest, IntrospectionResponse, RevocationRequest, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
+import { clientOf, consumes, oauthRoute, originOf, refuseOtherMethods, takeForms } from './oauth-endpoint.ts'
+import { oauthAnswer } from './oauth-errors.ts'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifyInstance } from 'fastify'
+import type { AuthenticatedClient, IssuedToken, TokenOrigin } from '../plugins/tokens.ts'
 
-/** The public client: a request without client credentials is its. */
-const PUBLIC_CLIENT = 'demo'
-/** `Basic` with an empty name and an empty secret, which Swagger UI sends. */
-const EMPTY_BASIC = /^basic +og==$/i
 /** RFC 6749 §3.3. */
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 
@@ -24,104 +20,142 @@ export interface TokenRoutesOptions {
   passwordGrant?: boolean
 }
 
-/** `POST /token` and `/.well-known/jwks.json`. Needs `app.accounts`, `app.tokens` and `rateLimit`. */
+interface Asked {
+  readonly app: FastifyInstance
+  readonly form: TokenRequest
+  readonly origin: TokenOrigin
+  readonly client: AuthenticatedClient
+  /** `undefined`: all that there is. */
+  readonly scopes: readonly string[] | undefined
+}
+
+type Issued = IssuedToken & { scopes: readonly string[]; refreshToken?: string }
+
+const grants: ReadonlyMap<string, (asked: Asked) => Promise<Issued>> = new Map([
+  ['password', byPassword],
+  ['refresh_token', byRefreshToken],
+  ['client_credentials', byClientCredentials]
+])
+
+async function byPassword ({ app, form, origin, client, scopes }: Asked): Promise<Issued> {
+  const { username, password } = form
+  if (username === undefined || password === undefined) throw oauthError('invalid_request')
+  const authenticatedAt = new Date()
+  const user = await app.accounts.login({ username, password })
+  if (user === null) throw oauthError('invalid_grant')
+  const grant = { subject: user.id, clientId: client.clientId, scopes: shared(app.accounts.scopesOf(user), scopes, client.scopes) }
+  if (client.grants.includes('refresh_token')) return await app.tokens.open(grant, { authenticatedAt, origin })
+  return { ...app.tokens.issue(grant), scopes: grant.scopes }
+}
+
+async function byRefreshToken ({ app, form, origin, client, scopes }: Asked): Promise<Issued> {
+  const { refresh_token: refreshToken } = form
+  if (refreshToken === undefined) throw oauthError('invalid_request')
+  return await app.tokens.refresh({ refreshToken, clientId: client.clientId, allowed: client.scopes, scopes, origin })
+}
+
+async function byClientCredentials ({ app, client: { clientId, scopes: allowed = [] }, scopes }: Asked): Promise<Issued> {
+  const grant = { subject: clientId, clientId, scopes: shared(allowed, scopes) }
+  return { ...app.tokens.issue(grant), scopes: grant.scopes }
+}
+
+/** What is in all of the lists; asking for more grants what is left, and nothing left is an error. */
+function shared (owned: readonly string[], ...others: readonly (readonly string[] | undefined)[]): readonly string[] {
+  const scopes = owned.filter((scope) => others.every((other) => other?.includes(scope) ?? true))
+  if (scopes.length === 0) throw oauthError('invalid_scope')
+  return scopes
+}
+
+function scopesAsked ({ scope }: TokenRequest): readonly string[] | undefined {
+  const scopes = scope?.split(' ')
+  if (scopes?.every((name) => SCOPE.test(name)) === false) throw oauthError('invalid_scope')
+  return scopes
+}
+
+/** `POST /token`, `/token/revoke` and `/token/introspect`. Needs `app.accounts`, `app.tokens` and `rateLimit`. */
 export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async (app, { passwordGrant = false }) => {
   if (typeof passwordGrant !== 'boolean') throw fault('GATEHOUSE_OPTION_INVALID', 'tokenRoutes.passwordGrant must be true or false')
   if (passwordGrant) app.log.warn('the password grant is on, which RFC 9700 §2.4 advises against')
-  for (const schema of [TokenResponse, TokenError, JsonWebKeySet]) app.addSchema(schema)
+  for (const schema of [TokenResponse, TokenError, IntrospectionResponse]) app.addSchema(schema)
   const tags = ['tokens']
-  const reason = 'Whoever asks for a token has none yet'
-  const config = { refusal: oauthRefusal }
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'buffer', bodyLimit: 16_384 }, (_request, bytes: Buffer, parsed) => {
-    try {
-      parsed(null, withoutEmpty(parseForm(decodeUtf8(bytes))))
-    } catch {
-      parsed(oauthError('invalid_request'))
-    }
-  })
+  const reason = 'The client says who it is in the request itself'
+  const failures = app.limit({ name: 'token-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' })
+  const requests = app.limit({ name: 'token', max: 600, timeWindow: '1 minute', by: 'address' })
+  const onRequest = [app.publicAccess(reason), requests, failures]
+  const refused = {
+    401: oauthAnswer(401, 'Client authentication failed.', ['invalid_client']),
+    415: oauthAnswer(415, 'The body is not a form.'),
+    500: oauthAnswer(500, 'The service failed.')
+  }
+  const unavailable = oauthAnswer(503, 'The stores do not answer.')
+  const invalid = oauthAnswer(400, 'The request is invalid.', ['invalid_request'])
+  takeForms(app)
 
   app.post('/token', {
-    config,
-    errorHandler: oauthErrorHandler,
-    onSend: neverStore,
-    onRequest: [
-      app.publicAccess(reason),
-      app.limit({ name: 'token', max: 600, timeWindow: '1 minute', by: 'address' }),
-      app.limit({ name: 'token-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' })
-    ],
+    ...oauthRoute,
+    onRequest,
     schema: {
       operationId: 'issueToken',
       tags,
-      summary: 'Get an access token for a name and a password',
-      deprecated: true,
-      consumes: ['application/x-www-form-urlencoded'],
+      summary: 'Get an access token',
+      description: 'By a refresh token, or for a client itself. The password grant is deprecated: OAuth 2.1 leaves it out.',
+      consumes,
       body: TokenRequest,
       response: {
         200: { $ref: 'TokenResponse#', description: 'The access token.' },
-        400: oauthAnswer(400, 'The request, the grant or the scope is invalid.', ['invalid_request', 'invalid_grant', 'invalid_scope', 'unsupported_grant_type']),
-        401: oauthAnswer(401, 'Client authentication failed.', ['invalid_client']),
-        415: oauthAnswer(415, 'The body is not a form.'),
-        500: oauthAnswer(500, 'The service failed.'),
+        400: oauthAnswer(400, 'The request, the grant or the scope is invalid.', ['invalid_request', 'invalid_grant', 'invalid_scope', 'unauthorized_client', 'unsupported_grant_type']),
+        ...refused,
         503: oauthAnswer(503, 'Too many passwords wait to be checked, or the stores do not answer.')
       }
     }
+  }, async (request) => {
+    const client = await clientOf(app, request.raw, request.body)
+    const { grant_type: grantType } = request.body
+    const grant = grantType === 'password' && !passwordGrant ? undefined : grants.get(grantType)
+    if (grant === undefined) throw oauthError('unsupported_grant_type')
+    if (!client.grants.includes(grantType)) throw oauthError('unauthorized_client')
+    const { accessToken, expiresInSeconds, refreshToken, scopes } = await grant({ app, form: request.body, origin: originOf(request), client, scopes: scopesAsked(request.body) })
+    return {
+      access_token: accessToken, token_type: 'Bearer' as const, expires_in: expiresInSeconds, scope: scopes.join(' '),
+      ...(refreshToken === undefined ? {} : { refresh_token: refreshToken })
+    }
+  })
+
+  app.post('/token/revoke', {
+    ...oauthRoute,
+    onRequest,
+    schema: {
+      operationId: 'revokeToken',
+      tags,
+      summary: 'Revoke a token (RFC 7009)',
+      description: 'A refresh token takes all tokens of its login with it. What is not a token of yours is answered alike.',
+      consumes,
+      body: RevocationRequest,
+      response: { 200: { type: 'null', description: 'It is not good any more.' }, 400: invalid, ...refused, 503: unavailable }
+    }
   }, async (request, reply) => {
-    const { grant_type: grantType, username, password, scope } = request.body
-    assertPublicClient(request.raw.rawHeaders, request.body)
-    if (grantType !== 'password' || !passwordGrant) throw oauthError('unsupported_grant_type')
-    if (username === undefined || password === undefined) throw oauthError('invalid_request')
-    const asked = scope === undefined ? null : [...new Set(scope.split(' '))]
-    if (asked?.every((name) => SCOPE.test(name)) === false) throw oauthError('invalid_scope')
-    const user = await app.accounts.login({ username, password })
-    if (user === null) throw oauthError('invalid_grant')
-    const owned = app.accounts.scopesOf(user)
-    const granted = asked === null ? owned : asked.filter((name) => owned.includes(name))
-    if (granted.length === 0) throw oauthError('invalid_scope')
-    const { accessToken, expiresInSeconds } = app.tokens.issue({ subject: user.id, clientId: PUBLIC_CLIENT, scopes: granted })
-    return reply.send({
-      access_token: accessToken, token_type: 'Bearer' as const, expires_in: expiresInSeconds, scope: granted.join(' ')
-    })
+    const { clientId } = await clientOf(app, request.raw, request.body)
+    await app.tokens.revoke(request.body.token, clientId, originOf(request))
+    return reply.code(200).send()
   })
 
-  refuseOtherMethods(app, reason)
-
-  app.get('/.well-known/jwks.json', {
-    onRequest: app.publicAccess('Public keys are public'),
-    schema: { operationId: 'getKeys', tags, summary: 'The keys that verify our tokens', response: { 200: { $ref: 'JsonWebKeySet#', description: 'A JSON Web Key Set.' } } }
-  }, (_request, reply) => reply.header('cache-control', 'public, max-age=3600').send({ keys: app.tokens.jwks.keys.map((key) => ({ ...key })) }))
-}
-
-/** An empty value counts as absent (RFC 6749 §3.2). */
-function withoutEmpty (form: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(form).filter(([, value]) => value !== ''))
-}
-
-function assertPublicClient (rawHeaders: readonly string[], { client_id: clientId, client_secret: clientSecret }: TokenRequest): void {
-  // Of two `Authorization` fields Node keeps the first and says nothing.
-  const [authorization, ...more] = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'authorization')
-  if (more.length > 0) throw oauthError('invalid_request')
-  if (authorization !== undefined && !EMPTY_BASIC.test(authorization)) throw oauthError('invalid_client')
-  if (clientSecret !== undefined || (clientId !== undefined && clientId !== PUBLIC_CLIENT)) throw oauthError('invalid_client')
-}
-
-/** RFC 6749 §5.1, of every answer: errors, limits and 405 too. */
-const neverStore: onSendHookHandler = (_request, reply, payload, done) => {
-  void reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
-  done(null, payload)
-}
-
-/** RFC 9110 §15.5.6: an endpoint that takes POST alone says so, before it looks at a body. */
-function refuseOtherMethods (app: FastifyInstance, reason: string): void {
-  const refuse = async (_request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    await reply.code(405).header('allow', 'POST').type(oauthRefusal.contentType).send(JSON.stringify(oauthRefusal.write({ status: 405 })))
-  }
-  app.route({
-    method: ['GET', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
-    url: '/token',
-    onSend: neverStore,
-    onRequest: [app.publicAccess(reason), refuse],
-    schema: { hide: true },
-    handler: refuse
+  app.post('/token/introspect', {
+    ...oauthRoute,
+    onRequest: [app.publicAccess(reason), app.limit({ name: 'introspection', max: 6000, timeWindow: '1 minute', by: 'address' }), failures],
+    schema: {
+      operationId: 'introspectToken',
+      tags,
+      summary: 'Ask what a token is (RFC 7662)',
+      description: 'For confidential clients.',
+      consumes,
+      body: IntrospectionRequest,
+      response: { 200: { $ref: 'IntrospectionResponse#', description: 'What it is, or only that it is not active.' }, 400: invalid, ...refused, 503: unavailable }
+    }
+  }, async (request) => {
+    const { clientId, confidential } = await clientOf(app, request.raw, request.body)
+    if (!confidential) throw oauthError('invalid_client')
+    return await app.tokens.introspect(request.body.token, clientId)
   })
+
+  for (const url of ['/token', '/token/revoke', '/token/introspect']) refuseOtherMethods(app, url, reason)
 }

@@ -2,7 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { refusal } from '../errors.ts'
 import type { LimitGuard } from '../guards/guard.ts'
-import { BasicIdentity, ProfileChange, Registration, User } from '../schemas/users.ts'
+import { BasicIdentity, PasswordChange, ProfileChange, Registration, User } from '../schemas/users.ts'
 
 /** Options of {@link userRoutes}. */
 export interface UserRoutesOptions {
@@ -38,6 +38,16 @@ export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (a
     const user = await app.stores.users.updateProfile(app.bearer.principal(request).subject, request.body)
     if (user === null) throw refusal('not_found')
     return user
+  })
+
+  app.put('/users/me/password', {
+    bodyLimit: 16_384,
+    onRequest: [...me, app.limit({ name: 'password-failures', max: 10, timeWindow: '15 minutes', by: 'principal', counts: 'failures', whenFull: 'closed' })],
+    schema: { operationId: 'changePassword', tags, summary: 'Change your password; all other logins end', body: PasswordChange, response: { 204: { type: 'null', description: 'Changed.' }, 409: { description: 'The password was changed meanwhile.' } } }
+  }, async (request, reply) => {
+    const { current_password: currentPassword, new_password: newPassword } = request.body
+    await app.accounts.changePassword(app.bearer.principal(request), { currentPassword, newPassword })
+    return reply.code(204).send()
   })
 
   app.get('/basic/me', {

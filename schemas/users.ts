@@ -43,6 +43,22 @@ export const ProfileChange = Type.Object({
 }, { $id: 'ProfileChange', additionalProperties: false, minProperties: 1, description: 'What to change of a profile.' })
 export type ProfileChange = Static<typeof ProfileChange>
 
+/** `PUT /users/me/password`. The rules for the new one are those of `Registration`. */
+export const PasswordChange = Type.Object({
+  current_password: Type.String({ format: 'password', minLength: 1, maxLength: 1024, description: 'The one that holds until now.', examples: ['correct horse battery staple'] }),
+  new_password: Type.String({ format: 'password', minLength: 1, maxLength: 1024, description: '15 to 128 characters, no common password, any Unicode.', examples: ['a lamp beside the harbour'] })
+}, { $id: 'PasswordChange', additionalProperties: false, description: 'A new password.' })
+export type PasswordChange = Static<typeof PasswordChange>
+
+/** `PATCH /admin/users/:id`. */
+export const UserChange = Type.Object({
+  disabled: Type.Optional(Type.Boolean({ description: 'Whether the account is off. Turning it off ends its logins, its tokens and its API keys.' })),
+  roles: Type.Optional(Type.Array(Type.String({ pattern: LINE, minLength: 1, maxLength: 64 }), { maxItems: 32, uniqueItems: true, description: 'All its roles from now on.', examples: [['editor']] }))
+}, { $id: 'UserChange', additionalProperties: false, minProperties: 1, description: 'What to change of an account.' })
+export type UserChange = Static<typeof UserChange>
+
+export const UserParams = Type.Object({ id: Id }, { additionalProperties: false })
+
 /** `GET /basic/me`. */
 export const BasicIdentity = Type.Object({
   username: Type.String({ pattern: LINE, maxLength: 64, description: 'The name to log in with.', examples: ['alice'] })

@@ -25,9 +25,10 @@ function readLines () {
 function readTitles () {
   /** @type {Title[]} */
   const titles = []
-  const files = existsSync('test') ? readdirSync('test', { recursive: true, encoding: 'utf8' }) : []
-  for (const name of files.filter((file) => file.endsWith('.ts')).sort()) {
-    const path = join('test', name)
+  // `testing/` holds checks that the package exports; our tests run them too.
+  const folders = ['test', 'testing'].filter((folder) => existsSync(folder))
+  const files = folders.flatMap((folder) => readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)))
+  for (const path of files.filter((file) => file.endsWith('.ts')).sort()) {
     const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true)
     const visit = (/** @type {ts.Node} */ node) => {
       const text = ts.isStringLiteralLike(node) ? node.text : ts.isTemplateHead(node) ? node.text : null

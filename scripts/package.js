@@ -108,8 +108,8 @@ async function eachOf (/** @type {any[]} */ entries, /** @type {(entry: any) => 
 /** A project that names every export and every path, and holds the examples as a user would write them. */
 async function prepareTypes () {
   cpSync(consumer, typed, { recursive: true })
-  // Fastify's own types need those of Node; an example makes its tokens with jose.
-  await install(typed, ...['@types/node', 'jose'].map((entry) => `${entry}@${devDependencies[entry]}`))
+  // Fastify's own types need those of Node; an example makes its tokens with jose, one reads hashes with bcryptjs.
+  await install(typed, ...['@types/node', 'jose', 'bcryptjs'].map((entry) => `${entry}@${devDependencies[entry]}`))
   const index = readFileSync(join(typed, 'node_modules', name, 'dist', 'index.d.ts'), 'utf8')
   writeFileSync(join(typed, 'names.ts'), index.replaceAll(/ from '[^']+'/g, ` from '${name}'`))
   writeFileSync(join(typed, 'paths.ts'), subpaths.map((path, at) => `export * as path${at} from '${name}${path}'`).join('\n'))

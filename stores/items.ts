@@ -1,9 +1,9 @@
 // Items in SQL.
 import { sql } from 'kysely'
-import type { Kysely } from 'kysely'
+import type { Kysely, Selectable } from 'kysely'
 import { contains, cursorId, limitOf, pageOf } from './pages.ts'
-import type { ItemStore } from './ports.ts'
-import type { Database } from './tables.ts'
+import type { Item, ItemStore } from './ports.ts'
+import type { Database, ItemTable } from './tables.ts'
 import { UUID_V7, uuidV7 } from './uuid-v7.ts'
 
 export function createItemStore (db: Kysely<Database>): ItemStore {
@@ -17,7 +17,8 @@ export function createItemStore (db: Kysely<Database>): ItemStore {
     },
 
     async get (id) {
-      return await select.where('id', '=', id).executeTakeFirst() ?? null
+      const row = await select.where('id', '=', id).executeTakeFirst()
+      return row === undefined ? null : itemOf(row)
     },
 
     async remove (id) {
@@ -30,7 +31,11 @@ export function createItemStore (db: Kysely<Database>): ItemStore {
       let query = select.orderBy('id', 'desc').limit(size + 1)
       if (cursor !== undefined) query = query.where('id', '<', cursorId(cursor, UUID_V7))
       if (q !== undefined && q !== '') query = query.where(contains([sql.ref('title'), sql.ref('description')], q))
-      return pageOf(await query.execute(), size, (row) => row)
+      return pageOf(await query.execute(), size, itemOf)
     }
   }
+}
+
+function itemOf (row: Selectable<ItemTable>): Item {
+  return { id: row.id, owner: row.owner, title: row.title, description: row.description, created_at: row.created_at }
 }

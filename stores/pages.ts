@@ -7,6 +7,9 @@ import type { Page } from './ports.ts'
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 100
 
+/** How many rows one statement deletes at most: others wait for it. */
+export const PRUNED_AT_ONCE = 1000
+
 /** `limit`, or its default; throws `validation` outside 1 to 100. */
 export function limitOf (limit: number = DEFAULT_LIMIT): number {
   if (Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT) return limit
@@ -20,6 +23,11 @@ export function cursorId (cursor: string, form: RegExp): string {
   throw wrongParameter('cursor', 'must be the "next" of another page')
 }
 
+/** That a row stands after another one, newest first: `last` selects `created_at` and `id` of that one, whose id is random. */
+export function isAfter (last: Expression<{ created_at: string; id: string }>): RawBuilder<SqlBool> {
+  return sql<SqlBool>`(created_at, id) < ${last}`
+}
+
 /** The page in `rows`, of which one more than `limit` was asked for. */
 export function pageOf<Row extends { id: string }, T> (rows: readonly Row[], limit: number, read: (row: Row) => T): Page<T> {
   const shown = rows.slice(0, limit)
@@ -30,8 +38,9 @@ export function pageOf<Row extends { id: string }, T> (rows: readonly Row[], lim
 
 /** Whether one of the columns contains `text`, in which `%` and `_` mean themselves. */
 export function contains (columns: readonly Expression<unknown>[], text: string): RawBuilder<SqlBool> {
-  const pattern = `%${text.replace(/[\\%_]/g, '\\$&')}%`
-  return sql<SqlBool>`(${sql.join(columns.map((column) => sql`${column} like ${pattern} escape '\\'`), sql` or `)})`
+  // Of the cases only those of ASCII are one: `lower` of our columns knows no others on either engine.
+  const pattern = `%${text.replace(/[\\%_]/g, '\\$&').replace(/[A-Z]/g, (letter) => letter.toLowerCase())}%`
+  return sql<SqlBool>`(${sql.join(columns.map((column) => sql`lower(${column}) like ${pattern} escape '\\'`), sql` or `)})`
 }
 
 function cursorOf (id: string): string {

@@ -3,22 +3,27 @@
 // a power cut loses it.
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { CompiledQuery, Kysely, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely'
+import { CompiledQuery, Kysely, sql, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely'
 import type { DatabaseConnection, SqliteDatabase, SqliteDialectConfig } from 'kysely'
-import { fault, isRefusal, refusal } from '../errors.ts'
+import { fault } from '../errors.ts'
 import { migrateToLatest } from './migrate.ts'
+import { assertBindable, outage } from './outage.ts'
 import type { Stores } from './ports.ts'
 import { createSqlStores } from './sql.ts'
 import type { Database } from './tables.ts'
 
 // It blocks the process while another one writes, so it is short.
 const BUSY_TIMEOUT_MS = 2000
+// A process that starts waits for the one that migrates.
+const MIGRATION_TIMEOUT_MS = 60_000
 
 /** Opens the database in `file` (`:memory:` for none), migrates it and gives the stores. Throws `GATEHOUSE_PEER_MISSING`. */
 export async function createSqliteStores (file: string): Promise<Stores> {
   const db = await openSqlite(file)
   try {
+    await setBusyTimeout(db, MIGRATION_TIMEOUT_MS)
     await migrateToLatest(db)
+    await setBusyTimeout(db, BUSY_TIMEOUT_MS)
   } catch (error) {
     await db.destroy()
     throw error
@@ -42,6 +47,10 @@ export async function openSqlite (file: string): Promise<Kysely<Database>> {
     throw error
   }
   return new Kysely<Database>({ dialect: new NodeSqliteDialect({ database: kyselyDatabase(connection) }) })
+}
+
+async function setBusyTimeout (db: Kysely<Database>, milliseconds: number): Promise<void> {
+  await sql`pragma busy_timeout = ${sql.lit(milliseconds)}`.execute(db)
 }
 
 type Driver = typeof import('@photostructure/sqlite')
@@ -104,26 +113,24 @@ function kyselyDatabase (connection: Connection): SqliteDatabase {
       const statement = attempt(() => connection.prepare(text))
       return {
         reader: statement.columns().length > 0,
-        all: (parameters) => attempt<unknown[]>(() => statement.all(...bindable(parameters))),
-        run: (parameters) => attempt(() => statement.run(...bindable(parameters))),
-        iterate: (parameters) => attempt(() => statement.iterate(...bindable(parameters)))
+        all: (parameters) => bound<unknown[]>(parameters, () => statement.all(...parameters)),
+        run: (parameters) => bound(parameters, () => statement.run(...parameters)),
+        iterate: (parameters) => bound(parameters, () => statement.iterate(...parameters))
       }
     }
   }
 }
 
-// The driver binds text up to its first NUL and says nothing: another name, or the half of what was acknowledged.
-function bindable<P> (parameters: readonly P[]): readonly P[] {
-  if (!parameters.some((parameter) => typeof parameter === 'string' && parameter.includes('\0'))) return parameters
-  throw refusal('validation', { detail: 'No text may contain the character U+0000' })
+function bound<T> (parameters: readonly unknown[], work: () => T): T {
+  assertBindable(parameters)
+  return attempt(work)
 }
 
-// An engine that fails is an outage, whatever it was asked; its own words are for the log.
+// An engine that fails is an outage, whatever it was asked.
 function attempt<T> (work: () => T): T {
   try {
     return work()
   } catch (cause) {
-    if (isRefusal(cause)) throw cause
-    throw refusal('unavailable', { retryAfterSeconds: 1, reason: 'the SQLite store failed', cause })
+    throw outage('SQLite', cause)
   }
 }

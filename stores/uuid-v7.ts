@@ -25,3 +25,14 @@ export function uuidV7 (now: number = Date.now()): string {
   const hex = bytes.toString('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
+
+/** When a UUIDv7 was made. */
+export function timeOfUuidV7 (id: string): Date {
+  return new Date(parseInt(id.replace('-', '').slice(0, 12), 16))
+}
+
+/** What every UUIDv7 of that moment or later is not less than, and every earlier one is less than. */
+export function firstUuidV7 (time: Date): string {
+  const hex = Math.min(Math.max(time.getTime(), 0), 0xffffffffffff).toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-000000000000`
+}

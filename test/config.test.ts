@@ -14,7 +14,8 @@ t.test('development needs nothing', async (t) => {
       port: 3000,
       publicUrl: 'http://127.0.0.1:3000',
       dataDirectory: data,
-      tokenKeyFile: join(data, 'token-key.pem'),
+      databaseUrl: null,
+      tokenKeyFile: join(data, 'token-key'),
       trustedProxies: [],
       corsOrigins: [],
       docs: 'public',
@@ -31,6 +32,7 @@ t.test('every value is read', async (t) => {
     PORT: '0',
     PUBLIC_URL: 'https://demo.example/base/',
     DATA_DIR: '/var/lib/demo',
+    DATABASE_URL: 'postgres://demo:p%40ss@db.example:5433/items?sslmode=verify-full',
     TRUSTED_PROXIES: ' 10.0.0.0/8, 192.0.2.1,2001:db8::/32,',
     CORS_ORIGINS: 'https://a.example, http://localhost:5173',
     DOCS: 'admin',
@@ -43,6 +45,7 @@ t.test('every value is read', async (t) => {
     port: 0,
     publicUrl: 'https://demo.example/base',
     dataDirectory: '/var/lib/demo',
+    databaseUrl: 'postgres://demo:p%40ss@db.example:5433/items?sslmode=verify-full',
     tokenKeyFile: resolve('key.pem'),
     trustedProxies: ['10.0.0.0/8', '192.0.2.1', '2001:db8::/32'],
     corsOrigins: ['https://a.example', 'http://localhost:5173'],
@@ -51,6 +54,8 @@ t.test('every value is read', async (t) => {
     administrator: { username: 'Zoë', password }
   })
   t.equal(readConfiguration(production).docs, 'none', 'R209')
+  for (const DATABASE_URL of ['postgresql://db/items', 'postgres:///items?host=/run/postgresql']) t.equal(readConfiguration({ NODE_ENV: 'test', DATABASE_URL }).databaseUrl, DATABASE_URL)
+  t.equal(readConfiguration({ NODE_ENV: 'test', DATABASE_URL: '' }).databaseUrl, null)
   t.equal(readConfiguration({ NODE_ENV: 'test', HOST: '::1' }).publicUrl, 'http://[::1]:3000')
   t.ok(Object.isFrozen(readConfiguration(production)))
 })
@@ -96,7 +101,17 @@ const rows: [Record<string, string>, RegExp][] = [
   [{ ADMIN_USERNAME: 'a:bc', ADMIN_PASSWORD: password }, /^ADMIN_USERNAME must be 3 to 64/],
   [{ ADMIN_USERNAME: 'ab', ADMIN_PASSWORD: password }, /^ADMIN_USERNAME must be 3 to 64/],
   [{ ADMIN_USERNAME: 'a'.repeat(65), ADMIN_PASSWORD: password }, /^ADMIN_USERNAME must be 3 to 64/],
-  [{ DATABASE_URL: 'postgres://user:hunter2@db/x' }, /^DATABASE_URL is not supported in this version/],
+  [{ DATABASE_URL: 'mysql://user:hunter2@db/x' }, /^DATABASE_URL must be a URL such as postgres:\/\/user:password@host:5432\/name$/],
+  [{ DATABASE_URL: 'user:hunter2@db/x' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: 'host=db password=hunter2' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: 'postgres://user:hunter2@db' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: 'postgres://user:hunter2@db/' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: 'postgres://user:hunter2@db/x/y' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: 'postgres:///x' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: 'postgres://user:hunter2@db:port/x' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: 'postgres://user:hunter2%zz@db/x' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: 'postgres://user:hunter2@db/x#y' }, /^DATABASE_URL must be/],
+  [{ DATABASE_URL: ' postgres://user:hunter2@db/x' }, /^DATABASE_URL must be/],
   [{ REDIS_URL: 'redis://x' }, /^REDIS_URL is not supported/],
   [{ TLS_CERT_FILE: 'x' }, /^TLS_CERT_FILE is not supported/],
   [{ TLS_KEY_FILE: 'x' }, /^TLS_KEY_FILE is not supported/],

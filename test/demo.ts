@@ -1,9 +1,14 @@
 // The demo on a data directory of its own, with the people that a test needs and a way to see that nothing changed.
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { join } from 'node:path'
 import { buildApp } from '../app.ts'
 import { ensureAdministrator } from '../administrator.ts'
 import { readConfiguration } from '../config.ts'
+import { createPostgresStores } from '../stores/postgres.ts'
+import { createSqliteStores } from '../stores/sqlite.ts'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
+import type { Stores } from '../stores/ports.ts'
 
 export const issuer = 'https://demo.example'
 /** Good enough for R080 to R083, and nobody's. */
@@ -31,6 +36,8 @@ export interface Demo {
   token (person: Person, scope?: string): Promise<Headers>
   /** Makes an API key by `POST /api-keys`. */
   key (owner: Headers, scopes: readonly string[]): Promise<{ id: string; key: string; headers: Headers }>
+  /** The stores of the demo, as another process has them. */
+  elsewhere (): Promise<Stores>
   /** Everything the store holds, except secrets that only it can see. */
   state (): Promise<string>
 }
@@ -57,11 +64,24 @@ export function form (fields: Record<string, string>): { headers: Headers; paylo
   return { headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams(fields).toString() }
 }
 
+/** Where demos keep their data, as their environment says; nothing is an SQLite file of their own. */
+export const data: { prepare (t: Test): Promise<Record<string, string>> } = { prepare: async () => ({}) }
+
+/** How many password hashes `work` costs. */
+export async function hashesOf (work: () => Promise<unknown>): Promise<number> {
+  let hashes = 0
+  const count = (): void => { hashes += 1 }
+  subscribe('gatehouse:passwords:hash', count)
+  await work()
+  unsubscribe('gatehouse:passwords:hash', count)
+  return hashes
+}
+
 /** Builds the demo; `environment` is added to what it is configured from. */
 export async function buildDemo (t: Test, environment: Record<string, string> = {}): Promise<Demo> {
   const log: string[] = []
   const secrets = new Set<string>()
-  const configuration = readConfiguration({ NODE_ENV: 'test', PUBLIC_URL: issuer, DATA_DIR: t.testdir(), ...environment })
+  const configuration = readConfiguration({ NODE_ENV: 'test', PUBLIC_URL: issuer, DATA_DIR: t.testdir(), ...await data.prepare(t), ...environment })
   const app = await buildApp(configuration, { level: 'trace', stream: { write: (line: string) => { log.push(line) } } })
   t.teardown(() => app.close())
   if (configuration.administrator !== null) await ensureAdministrator(app, configuration)
@@ -95,6 +115,13 @@ export async function buildDemo (t: Test, environment: Record<string, string> = 
       return { id, key, headers: { 'x-api-key': key } }
     },
 
+    async elsewhere () {
+      const { databaseUrl, dataDirectory } = configuration
+      const stores = await (databaseUrl === null ? createSqliteStores(join(dataDirectory, 'gatehouse.sqlite')) : createPostgresStores(databaseUrl))
+      t.teardown(() => stores.close())
+      return stores
+    },
+
     async state () {
       const users = await all((cursor) => app.stores.users.list({ limit: 100, cursor }))
       const items = await all((cursor) => app.stores.items.list({ limit: 100, cursor }))
@@ -121,9 +148,21 @@ export function assertProblem (t: Test, demo: Demo, response: LightMyRequestResp
   t.equal(response.statusCode, status)
   t.match(response.headers['content-type'], /^application\/problem\+json; charset=utf-8$/)
   t.match(response.json(), { status, code, title: String })
-  t.strictSame(response.headers['www-authenticate'], challenge)
+  t.strictSame(challengesOf(t, response), challenge)
   if (status === 401 || status === 403) t.equal(response.headers['cache-control'], 'no-store')
   assertNoSecret(t, demo, response)
+}
+
+const METADATA = /, resource_metadata="https?:\/\/[^"]+\/\.well-known\/oauth-protected-resource"$/
+
+/** The challenges of an answer, without what each of Bearer has in common: where the metadata are (RFC 9728 §5.1). */
+export function challengesOf (t: Test, { headers }: LightMyRequestResponse): string | string[] | undefined {
+  const sent = headers['www-authenticate']
+  const plain = [sent ?? []].flat().map((challenge) => {
+    if (challenge.startsWith('Bearer')) t.match(challenge, METADATA)
+    return challenge.replace(METADATA, '')
+  })
+  return typeof sent === 'string' ? plain[0] : sent === undefined ? undefined : plain
 }
 
 export function assertNoSecret (t: Test, { secrets, log }: Demo, { body, headers }: LightMyRequestResponse): void {

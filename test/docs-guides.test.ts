@@ -110,6 +110,16 @@ t.test('from-fastapi.md: basic auth, API keys, a rate limit, CORS, a test overri
   t.equal(await statusOf(real, '/users/me', { 'x-api-key': 'test' }), 401, 'outside the test')
 })
 
+t.test('passwords.md and from-fastapi.md: hashes by passlib and pwdlib, as the tutorial of FastAPI has had them', async (t) => {
+  const apps = [(await load(t, 'verify-legacy')).app, (await load(t, 'fastapi-password-hashes')).app]
+  const hashes = ['$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW', '$argon2id$v=19$m=65536,t=3,p=4$wagCPXjifgvUFBzq4hqe3w$CYaIb8sB+wtD+Vu/P4uod1+Qof8h+1g7bbDlBID48Rc']
+  for (const { passwords } of apps) {
+    for (const hash of hashes) {
+      t.strictSame([await passwords.verify(hash, 'secret'), await passwords.verify(hash, 'Secret'), passwords.needsRehash(hash)], [true, false, true])
+    }
+  }
+})
+
 t.test('from-fastapi.md: a scheme of the same name takes the place of another', async (t) => {
   const app = Fastify()
   t.teardown(() => app.close())

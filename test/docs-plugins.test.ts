@@ -1,9 +1,12 @@
 // The page and the example of each plugin: options and defaults are those of the interfaces, codes are those of the
 // tables, the example on the page is the file, and the file does what the page says.
+import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { faults, refusals } from '../errors.ts'
+import { storeContract } from '../testing/store-contract.ts'
 import { codeIn, fencesOf, loadSnippet, readDocument, root, snippetsOf, tableOf, writeSnippets } from './fixtures/documents.ts'
 import { exportsOf } from './fixtures/public-api.ts'
 import { guideContexts } from './fixtures/snippet-contexts.ts'
@@ -45,7 +48,7 @@ function assertOptions (t: Test, document: string, { table, type }: { table: str
 
 t.test('every plugin of the package has a page and an example', async (t) => {
   const alone = Object.keys(paths).filter((path) => /^\.\/[^/]+$/.test(path)).map((path) => path.slice(2))
-  t.strictSame(pages.sort(), alone.filter((name) => name !== 'openapi-transform').sort())
+  t.strictSame(pages.sort(), alone.filter((name) => !['openapi-transform', 'testing'].includes(name)).sort())
   t.strictSame(readdirSync(join(root, 'examples', 'plugins')).map((name) => name.replace('.ts', '')).sort(), pages)
 })
 
@@ -78,7 +81,7 @@ for (const page of pages) {
 t.test('the reference is made of every module that is exported', async (t) => {
   const { entryPoints } = JSON.parse(readDocument('typedoc.json')) as { entryPoints: string[] }
   const routes = Object.keys(paths).filter((path) => path.startsWith('./routes/')).map((path) => `${path.slice(2)}.ts`)
-  t.strictSame(entryPoints, ['index.ts', ...routes.sort()])
+  t.strictSame(entryPoints, ['index.ts', ...routes.sort(), 'stores/ports.ts', 'testing/store-contract.ts'])
 })
 
 t.test('every fault stands on the page of a plugin', async (t) => {
@@ -194,6 +197,7 @@ const tries: Readonly<Record<string, Try>> = {
   async 'stores' (t, { app }) {
     t.match((await app.inject({ method: 'POST', url: '/items' })).json(), { owner: 'alice', title: 'A lamp' })
     t.match((await app.inject('/items')).json(), { items: [{ title: 'A lamp' }] })
+    t.match(await app.stores.audit.list(), { items: [{ event: 'item_created', actor: 'alice' }] })
     for (const [name = '', methods] of tableOf('docs/plugins/stores.md', 'members')) {
       const store: unknown = app.stores[codeIn(name)[0] as 'users']
       if (typeof store === 'object' && store !== null) t.strictSame(Object.keys(store).sort(), codeIn(methods).sort(), name)
@@ -219,6 +223,15 @@ for (const page of pages) {
     t.ok(tries[page] !== undefined, 'is tried')
   })
 }
+
+t.test('the contract of the stores, in node:test', async (t) => {
+  const folder = mkdtempSync(join(root, '.tap', 'snippets-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  writeSnippets(folder, snippetsOf('docs/plugins/stores.md', guideContexts).filter(({ runs }) => runs))
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, join(folder, 'store-contract.ts')])
+  t.match(stdout, new RegExp(`^# pass ${String(storeContract.length)}$`, 'm'))
+  t.match(stdout, /^# fail 0$/m)
+})
 
 t.test('openapiTransform, beside a @fastify/swagger of your own', async (t) => {
   const folder = mkdtempSync(join(root, '.tap', 'snippets-'))

@@ -1,5 +1,6 @@
 // Examples whose promise takes more than a few lines to hold to account.
 import { randomBytes } from 'node:crypto'
+import bcrypt from 'bcryptjs'
 import t from 'tap'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { forge, claimsWith } from './fixtures/tokens.ts'
@@ -145,4 +146,92 @@ t.test('examples/openapi-first.ts', async (t) => {
     const documented = await buildApp({ ...options, adoptSchemaSecurity: false })
     await t.rejects(async () => { await documented.ready() }, { code: 'GATEHOUSE_SECURITY_NOT_ENFORCED', message: /GET.* \/items/ })
   })
+})
+
+t.test('examples/bcrypt-import.ts', async (t) => {
+  const { buildApp, importUsers } = await import('../examples/bcrypt-import.ts')
+  const app = await buildApp(':memory:')
+  t.teardown(() => app.close())
+  const hashes: Readonly<Record<string, string>> = {
+    // Both as the tutorial of FastAPI has had them, of the password `secret`: by passlib, then by pwdlib.
+    johndoe: '$2b$12$EixZaYVK1fsbw1ZfbX3OXePaWxn96p36WQoeG6Lruj3vjPGga31lW',
+    alice: '$argon2id$v=19$m=65536,t=3,p=4$wagCPXjifgvUFBzq4hqe3w$CYaIb8sB+wtD+Vu/P4uod1+Qof8h+1g7bbDlBID48Rc',
+    gone: await bcrypt.hash('secret', 10),
+    full: await bcrypt.hash('a'.repeat(72), 10),
+    long: await bcrypt.hash('a'.repeat(73), 10)
+  }
+  const oldUsers = Object.entries(hashes).map(([username, hashed_password]) => ({ username, email: `${username}@example.com`, disabled: username === 'gone', hashed_password }))
+  await importUsers(app, oldUsers)
+  let client = 0
+  const me = async (username: string, password: string): Promise<LightMyRequestResponse> => app.inject({ url: '/me', remoteAddress: `10.0.0.${String(++client)}`, headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` } })
+  const hashOf = async (username: string): Promise<string | undefined> => (await app.stores.users.findCredentials(username))?.passwordHash
+
+  for (const username of ['johndoe', 'alice']) {
+    await t.test(`R084 ${username}: the first login that is right replaces the hash, and only that`, async (t) => {
+      t.equal((await me(username, 'Secret')).statusCode, 401)
+      t.equal(await hashOf(username), hashes[username], 'a wrong password changes nothing')
+      t.strictSame((await me(username, 'secret')).json(), { username })
+      const replaced = await hashOf(username)
+      t.match(replaced, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
+      t.equal((await me(username, 'secret')).statusCode, 200)
+      t.equal((await me(username, 'Secret')).statusCode, 401)
+      t.equal(await hashOf(username), replaced)
+    })
+  }
+
+  await t.test('an import that runs again leaves alone who has moved', async (t) => {
+    const moved = await hashOf('johndoe')
+    await importUsers(app, oldUsers)
+    t.equal(await hashOf('johndoe'), moved)
+  })
+
+  await t.test('R084 of two first logins at once both are let in, and one hash stays', async (t) => {
+    await importUsers(app, [{ username: 'twice', email: 'twice@example.com', disabled: false, hashed_password: await bcrypt.hash('secret', 10) }])
+    const answers = await Promise.all([me('twice', 'secret'), me('twice', 'secret')])
+    t.strictSame(answers.map(({ statusCode }) => statusCode), [200, 200])
+    t.match(await hashOf('twice'), /^\$argon2id\$/)
+    t.equal((await me('twice', 'secret')).statusCode, 200)
+  })
+
+  await t.test('R082 72 bytes are the most that moves; what bcrypt would cut opens nothing', async (t) => {
+    t.strictSame([await me('long', 'a'.repeat(73)), await me('long', `${'a'.repeat(72)}b`), await me('full', `${'a'.repeat(72)}b`)].map(({ statusCode }) => statusCode), [401, 401, 401])
+    t.equal((await me('full', 'a'.repeat(72))).statusCode, 200)
+    t.equal((await me('full', `${'a'.repeat(72)}b`)).statusCode, 401)
+    t.equal(await hashOf('long'), hashes['long'])
+  })
+
+  await t.test('R088 disabled is wrong and unknown, and is not upgraded', async (t) => {
+    const answers = [await me('gone', 'secret'), await me('gone', 'wrong'), await me('nobody', 'secret')]
+    const told = answers.map((answer) => ({ ...answerOf(answer), body: answer.body.replace(/urn:request:[\w-]+/, '') }))
+    t.strictSame(told, told.map(() => told[0]))
+    t.equal(told[0]?.status, 401)
+    t.equal(await hashOf('gone'), hashes['gone'])
+  })
+})
+
+t.test('examples/token-service.ts', async (t) => {
+  const { buildApp } = await import('../examples/token-service.ts')
+  const issuer = 'https://reports.example'
+  const app = await buildApp({ issuer, directory: t.testdir({}) })
+  t.teardown(() => app.close())
+  const password = 'a lamp beside the harbour'
+  const { id } = await app.accounts.register({ username: 'alice', email: 'alice@example.com', password })
+  const { client, secret } = await app.tokens.createClient({ name: 'nightly', grants: ['client_credentials'], scopes: ['reports:read'] })
+  const post = (url: string, fields: Record<string, string>, authorization?: string) => app.inject({
+    method: 'POST', url, headers: { 'content-type': 'application/x-www-form-urlencoded', ...(authorization === undefined ? {} : { authorization }) }, payload: new URLSearchParams(fields).toString()
+  })
+  const reports = (token: string) => app.inject({ url: '/reports', headers: { authorization: `Bearer ${token}` } })
+
+  const basic = `Basic ${Buffer.from(`${client.client_id}:${secret}`).toString('base64')}`
+  const own = (await post('/token', { grant_type: 'client_credentials' }, basic)).json<{ access_token: string; scope: string }>()
+  t.equal(own.scope, 'reports:read')
+  t.strictSame((await reports(own.access_token)).json(), { subject: client.client_id, clientId: client.client_id })
+
+  const login = (await post('/token', { grant_type: 'password', username: 'alice', password })).json<{ refresh_token: string }>()
+  const next = (await post('/token', { grant_type: 'refresh_token', refresh_token: login.refresh_token })).json<{ access_token: string; refresh_token: string }>()
+  t.strictSame((await reports(next.access_token)).json(), { subject: id, clientId: 'web' })
+  t.match((await post('/token/introspect', { token: next.access_token }, basic)).json(), { active: true, sub: id })
+  t.equal((await post('/token/revoke', { token: next.refresh_token })).statusCode, 200)
+  t.equal((await reports(next.access_token)).statusCode, 401)
+  t.match((await app.inject('/.well-known/oauth-authorization-server')).json(), { issuer, token_endpoint: `${issuer}/token` })
 })

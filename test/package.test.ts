@@ -22,6 +22,9 @@ interface Manifest {
 
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
 
+/** The paths of one segment; `testing` is for those who write stores, and stands apart. */
+const pathsOfPlugins = Object.keys(manifest.exports).filter((name) => /^\.\/[^/]+$/.test(name) && name !== './testing').map((name) => name.slice(2))
+
 /** A copy of the repository with what `npm run build` would make of it. */
 function build (): void {
   const left = ['node_modules', '.git', '.tap', '.data', 'dist', 'coverage']
@@ -66,7 +69,7 @@ t.test('npm pack takes the build and the documents, and nothing else', async (t)
 
 t.test('every plugin has a path of its own, and its name is in the index', async (t) => {
   const camel = (name: string): string => name.replace(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase())
-  const alone = Object.keys(manifest.exports).filter((name) => /^\.\/[^/]+$/.test(name)).map((name) => camel(name.slice(2)))
+  const alone = pathsOfPlugins.map(camel)
   const beside = ['fault', 'faults', 'formatChallenge', 'isRefusal', 'problemOf', 'refusal', 'refusals']
   t.strictSame([...alone, ...beside].sort(), Object.keys(gatehouse).sort())
 })
@@ -84,8 +87,7 @@ t.test('the index loads nothing heavy', async (t) => {
 })
 
 t.test('a plugin alone loads what it is built on, when it is registered, and works', async (t) => {
-  t.strictSame(Object.keys(plugins).sort(), Object.keys(manifest.exports).filter((name) => /^\.\/[^/]+$/.test(name)).map((name) => name.slice(2))
-    .filter((name) => !Object.hasOwn(others, name)).sort())
+  t.strictSame(Object.keys(plugins).sort(), pathsOfPlugins.filter((name) => !Object.hasOwn(others, name)).sort())
   t.jobs = 2
   for (const [name, expected] of Object.entries(plugins)) {
     t.test(name, { buffered: true }, async (t) => {
@@ -98,6 +100,7 @@ t.test('a plugin alone loads what it is built on, when it is registered, and wor
 })
 
 t.test('what is no plugin loads nothing heavy either', async (t) => {
+  t.strictSame((await loadAlone(`testing${sep}store-contract.js`)).imported.filter((found) => ours.has(found)), [], 'testing')
   for (const [name, expected] of Object.entries(others)) {
     const { imported } = await loadAlone(`plugins${sep}${name}.js`)
     t.strictSame(imported.filter((found) => ours.has(found)), expected.imported, name)

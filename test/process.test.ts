@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -27,8 +27,8 @@ async function tokenOf (url: string, username: string): Promise<string> {
 
 t.test('R207 a wrong configuration is one clear line and exit code 1', async (t) => {
   const key = join(directory, 'good.pem')
-  await writeFile(key, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
-  await writeFile(join(directory, 'rsa.pem'), generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  await writeFile(key, randomBytes(32).toString('base64'), { mode: 0o600 })
+  await writeFile(join(directory, 'short.pem'), randomBytes(16).toString('base64'), { mode: 0o600 })
   await writeFile(join(directory, 'open.pem'), await readFile(key), { mode: 0o644 })
   await writeFile(join(directory, 'text.pem'), 'hunter2', { mode: 0o600 })
   const busy = createServer().listen(0, '127.0.0.1')
@@ -42,13 +42,16 @@ t.test('R207 a wrong configuration is one clear line and exit code 1', async (t)
     [{ HOST: 'nowhere.invalid' }, /HOST: .*nowhere\.invalid/],
     [{ NODE_ENV: '' }, /PUBLIC_URL is required in production/],
     [{ ...production, TOKEN_KEY_FILE: join(directory, 'nowhere.pem') }, /TOKEN_KEY_FILE: .*nowhere\.pem does not exist/],
-    [{ ...production, TOKEN_KEY_FILE: join(directory, 'rsa.pem') }, /TOKEN_KEY_FILE: .*rsa\.pem is not an EC P-256 key/],
+    [{ ...production, TOKEN_KEY_FILE: join(directory, 'short.pem') }, /TOKEN_KEY_FILE: .*short\.pem is not 32 random bytes/],
     [{ ...production, TOKEN_KEY_FILE: join(directory, 'open.pem') }, /TOKEN_KEY_FILE: .*open\.pem is open to everybody/],
-    [{ ...production, TOKEN_KEY_FILE: join(directory, 'text.pem') }, /TOKEN_KEY_FILE: .*text\.pem is not a private key/],
+    [{ ...production, TOKEN_KEY_FILE: join(directory, 'text.pem') }, /TOKEN_KEY_FILE: .*text\.pem is not 32 random bytes/],
     [{ ...production, ADMIN_USERNAME: '', ADMIN_PASSWORD: '' }, /ADMIN_USERNAME and ADMIN_PASSWORD are required in production/],
     [{ ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'hunter2' }, /ADMIN_PASSWORD: must have at least 15 characters/],
     [{ TRUSTED_PROXIES: '10.0.0.0/33' }, /TRUSTED_PROXIES must be addresses or CIDRs/],
     [{ TRUSTED_PROXIES: '::ffff:10.0.0.0/90' }, /trustedProxies has a CIDR that trusts every address/],
+    [{ DATABASE_URL: 'mysql://user:hunter2@db/x' }, /DATABASE_URL must be a URL such as postgres:/],
+    [{ DATABASE_URL: 'postgres://user:hunter2@127.0.0.1:9/x' }, /DATABASE_URL: .*ECONNREFUSED/],
+    [{ DATABASE_URL: 'postgres://user:hunter2@nowhere.invalid/x' }, /DATABASE_URL: .*nowhere\.invalid/],
     [{ DATA_DIR: join(directory, 'a-file') }, /DATA_DIR: .*a-file/],
     [{ DATA_DIR: join(directory, 'damaged') }, /not a database/]
   ]
@@ -82,7 +85,7 @@ t.test('npm start prints three lines that work when pasted; a second start keeps
 
   t.equal((await register(first.url, 'keeper')).status, 201)
   const token = await tokenOf(first.url, 'keeper')
-  for (const file of ['token-key.pem', 'gatehouse.sqlite']) t.equal((await stat(join(data, file))).mode & 0o077, 0, `${file} is for its owner alone`)
+  for (const file of ['token-key', 'gatehouse.sqlite']) t.equal((await stat(join(data, file))).mode & 0o077, 0, `${file} is for its owner alone`)
   first.child.kill('SIGTERM')
   t.same(await first.ended, { code: 0, signal: null })
   t.equal(first.stderr(), '')
@@ -117,7 +120,7 @@ t.test('SIGTERM lets what is on its way finish, and is exit code 0', async (t) =
 
 t.test('R061 in production nothing is generated or shown', async (t) => {
   const key = join(directory, 'production.pem')
-  await writeFile(key, generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  await writeFile(key, randomBytes(32).toString('base64'), { mode: 0o600 })
   const { child, url, stdout } = await startServer(server, { NODE_ENV: 'production', PUBLIC_URL: 'https://demo.example', TOKEN_KEY_FILE: key, ADMIN_USERNAME: 'root', ADMIN_PASSWORD: password, DATA_DIR: join(directory, 'data/production') })
   t.teardown(() => child.kill('SIGKILL'))
   const refused = await fetch(`${url}/users/me`)
@@ -126,7 +129,7 @@ t.test('R061 in production nothing is generated or shown', async (t) => {
   t.equal((await fetch(`${url}/docs`)).status, 404)
   t.equal(stdout(), '')
   t.ok(await tokenOf(url, 'root'))
-  await t.rejects(stat(join(directory, 'data/production/token-key.pem')))
+  await t.rejects(stat(join(directory, 'data/production/token-key')))
 })
 
 async function waitFor (condition: () => boolean): Promise<void> {

@@ -10,13 +10,8 @@ await app.register(accounts, {
   roles: { reader: ['items:read'], writer: ['items:read', 'items:write'] },
   defaultRoles: ['reader']
 })
-await app.register(basicAuth, {
-  async verify ({ username, password }) {
-    const user = await app.accounts.login({ username, password })
-    return user === null ? null : app.accounts.grantFor(user.id)
-  }
-})
-await app.register(apiKeyAuth, { verify: ({ key }) => app.accounts.verifyApiKey(key) })
+await app.register(basicAuth, { verify: ({ username, password }) => app.accounts.verifyPassword({ username, password }) })
+await app.register(apiKeyAuth, { limits: true, verify: ({ key }) => app.accounts.verifyApiKey(key) })
 await app.register(scopes)
 
 app.post<{ Body: { username: string; email: string; password: string } }>('/register', (request) => app.accounts.register(request.body))

@@ -1,19 +1,24 @@
-// A service that issues its own access tokens, and verifies them by the keys that it publishes.
+// A service that issues its own tokens: short access tokens, refresh tokens that rotate, and a way to end both at once.
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Fastify from 'fastify'
-import { bearerAuth, tokens } from '../../index.ts'
+import { bearerAuth, stores, tokens } from '../../index.ts'
 
 const issuer = 'https://items.example'
 const directory = await mkdtemp(join(tmpdir(), 'items-'))    // in earnest: a directory that stays
 
 const app = Fastify()
-await app.register(tokens, { issuer, keyFile: join(directory, 'token-key.pem'), createKey: true, lifetimeSeconds: 300 })
-await app.register(bearerAuth, { jwks: { keys: [...app.tokens.jwks.keys] }, issuer, audience: issuer })
+await app.register(stores, { file: join(directory, 'items.sqlite') })
+await app.register(tokens, { issuer, keyFile: join(directory, 'token-key'), createKey: true, lifetimeSeconds: 300 })
+await app.register(bearerAuth, { keySource: app.tokens.keySource, isRevoked: app.tokens.isRevoked, issuer, audience: issuer })
 
-app.post('/token', { onRequest: app.publicAccess('In earnest, after a login') }, () => app.tokens.issue({ subject: 'alice', clientId: 'web', scopes: ['items:read'] }))
+app.post('/token', { onRequest: app.publicAccess('In earnest, after a login') }, () => app.tokens.open({ subject: 'alice', clientId: 'web', scopes: ['items:read'] }))
 app.get('/me', { onRequest: app.bearer }, (request) => app.bearer.principal(request).subject)
+app.post('/log-out', { onRequest: app.bearer }, async (request) => {
+  await app.tokens.revokeSubject(app.bearer.principal(request).subject)
+  return 'Everywhere.'
+})
 
 export { app, directory }
 

@@ -1,12 +1,14 @@
 // API keys and signing keys.
-import { createHash, createPrivateKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { calculateJwkThumbprint } from 'jose'
+import { calculateJwkThumbprint, jwtVerify } from 'jose'
 import t from 'tap'
 import { assertKeyPrefix, createApiKey, matchesDigest, parseApiKey } from '../../credentials/api-keys.ts'
-import { loadOrCreateSigningKey, loadSigningKey } from '../../credentials/signing-keys.ts'
+import { createTokenSigner } from '../../credentials/jwt-signers.ts'
+import { loadKeyFile, loadOrCreateKeyFile } from '../../credentials/key-file.ts'
+import { generateSigningKey, publishedJwk, signingAlgorithms, unwrapSigningKey, verificationKeyOf, wrapSigningKey } from '../../credentials/signing-keys.ts'
 import { jwkThumbprint } from '../../credentials/thumbprint.ts'
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
@@ -113,58 +115,78 @@ t.test('R061 the thumbprint is that of RFC 7638 §3.1 and of jose', async (t) =>
   t.throws(() => jwkThumbprint({ kty: 'oct', k: 'AAAA' }), TypeError)
 })
 
-t.test('R061 R207 a signing key is made once, for its owner only, and found again', async (t) => {
+t.test('R061 R207 the key that wraps is made once, for its owner only, and found again', async (t) => {
   const directory = join(t.testdir({}), 'data')
-  const file = join(directory, 'signing-key.pem')
-  const key = await loadOrCreateSigningKey(file)
+  const file = join(directory, 'token-key')
+  const key = await loadOrCreateKeyFile(file)
+  t.equal(key.length, 32)
   t.equal((await stat(file)).mode & 0o777, 0o600)
   t.equal((await stat(directory)).mode & 0o777, 0o700)
-  t.same(await readdir(directory), ['signing-key.pem'], 'no temporary file stays')
-  t.match(await readFile(file, 'utf8'), /^-----BEGIN PRIVATE KEY-----/)
-
-  const { x, y } = key.publicJwk
-  t.same(key.publicJwk, { kty: 'EC', crv: 'P-256', x, y, alg: 'ES256', use: 'sig', kid: key.kid }, 'no private member')
-  t.equal(key.kid, await calculateJwkThumbprint(key.publicJwk))
-  const signature = sign('sha256', Buffer.from('text'), key.privateKey)
-  t.ok(verify('sha256', Buffer.from('text'), { key: { ...key.publicJwk }, format: 'jwk' }, signature))
-
-  t.equal((await loadSigningKey(file)).kid, key.kid)
-  t.equal((await loadOrCreateSigningKey(file)).kid, key.kid)
+  t.same(await readdir(directory), ['token-key'], 'no temporary file stays')
+  t.match(await readFile(file, 'utf8'), /^[A-Za-z0-9+/]{43}=\n$/)
+  t.ok(key.equals(await loadKeyFile(file)))
+  t.ok(key.equals(await loadOrCreateKeyFile(file)))
 })
 
 t.test('R061 of 20 that start at once all get the same key', async (t) => {
-  const file = join(t.testdir({}), 'signing-key.pem')
-  const keys = await Promise.all(Array.from({ length: 20 }, () => loadOrCreateSigningKey(file)))
-  t.equal(new Set(keys.map(({ kid }) => kid)).size, 1)
-  t.equal((await loadSigningKey(file)).kid, keys[0]?.kid)
+  const file = join(t.testdir({}), 'token-key')
+  const keys = await Promise.all(Array.from({ length: 20 }, () => loadOrCreateKeyFile(file)))
+  t.equal(new Set(keys.map((key) => key.toString('hex'))).size, 1)
 })
 
-const pemOf = (key: { export (options: { type: 'pkcs8'; format: 'pem' }): string | Buffer }) =>
-  String(key.export({ type: 'pkcs8', format: 'pem' }))
+const random = randomBytes(32)
 const unusable: [string, string | null, number, RegExp][] = [
   ['that is absent', null, 0o600, /does not exist/],
-  ['that everybody may read', pemOf(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey), 0o644, /open to everybody/],
-  ['that is empty', '', 0o600, /not a private key/],
-  ['that is no key', 'changeme-secret', 0o600, /not a private key/],
-  ['of RSA', pemOf(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey), 0o600, /not an EC P-256 key/],
-  ['of another curve', pemOf(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey), 0o600, /not an EC P-256 key/],
-  ['with a public key', String(generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' })), 0o600, /not a private key/]
+  ['that everybody may read', random.toString('base64'), 0o644, /open to everybody/],
+  ['that is empty', '', 0o600, /not 32 random bytes/],
+  ['that is no key', 'changeme-secret', 0o600, /not 32 random bytes/],
+  ['of 31 bytes', random.subarray(1).toString('base64'), 0o600, /not 32 random bytes/],
+  ['of 33 bytes', Buffer.concat([random, random.subarray(0, 1)]).toString('base64'), 0o600, /not 32 random bytes/],
+  ['of one byte again and again', Buffer.alloc(32, 7).toString('base64'), 0o600, /not 32 random bytes/],
+  ['in hex', random.toString('hex'), 0o600, /not 32 random bytes/],
+  ['with a private key', String(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' })), 0o600, /not 32 random bytes/]
 ]
 for (const [title, content, mode, message] of unusable) {
-  t.test(`R207 a signing key file ${title} stops the start, and its content is not told`, async (t) => {
+  t.test(`R207 a key file ${title} stops the start, and its content is not told`, async (t) => {
     const directory = join(t.testdir({}), 'keys')
     await mkdir(directory)
-    const file = join(directory, 'key.pem')
+    const file = join(directory, 'key')
     if (content !== null) await writeFile(file, content, { mode })
-    const error = await loadSigningKey(file).then(() => null, (error: Error) => error)
+    const error = await loadKeyFile(file).then(() => null, (error: Error) => error)
     t.match(error, { code: 'GATEHOUSE_KEY_FILE_INVALID', message })
-    t.notMatch(`${error?.stack} ${JSON.stringify(error)}`, /changeme|BEGIN/)
+    if (content !== null && content !== '') t.notOk(`${error?.stack} ${JSON.stringify(error)}`.includes(content.slice(0, 12)))
   })
 }
 
 t.test('R207 a damaged file is never replaced by a new key', async (t) => {
-  const file = join(t.testdir({ 'key.pem': 'damaged' }), 'key.pem')
-  await t.rejects(loadOrCreateSigningKey(file), { code: 'GATEHOUSE_KEY_FILE_INVALID' })
+  const file = join(t.testdir({ 'token-key': 'damaged' }), 'token-key')
+  await t.rejects(loadOrCreateKeyFile(file), { code: 'GATEHOUSE_KEY_FILE_INVALID' })
   t.equal(await readFile(file, 'utf8'), 'damaged')
-  t.throws(() => createPrivateKey('damaged'))
 })
+
+for (const algorithm of signingAlgorithms) {
+  t.test(`R061 R069 a signing key for ${algorithm} is kept wrapped, and opens as what it was`, async (t) => {
+    const made = await generateSigningKey(algorithm)
+    const kept = { ...made, wrappedPrivateKey: wrapSigningKey(made, random) }
+    const jwk = publishedJwk({ ...made.publicJwk, d: 'a private member', k: 'a secret' })
+    t.notOk('d' in jwk || 'k' in jwk, 'R069 no private member leaves, whatever the store has')
+    if (algorithm !== 'HS256') t.equal(made.kid, await calculateJwkThumbprint(jwk as Parameters<typeof calculateJwkThumbprint>[0]))
+    t.notOk(Buffer.from(kept.wrappedPrivateKey, 'base64url').includes(made.material.subarray(-16)))
+
+    const key = unwrapSigningKey(kept, random)
+    t.ok(key)
+    if (key === null) return
+    const verification = verificationKeyOf(kept, key)
+    const token = createTokenSigner({ kid: made.kid, algorithm }, key)({ sub: 'alice', iat: 1_700_000_000 })
+    const { payload, protectedHeader } = await jwtVerify(token, verification.key, { algorithms: [algorithm] })
+    t.strictSame(protectedHeader, { alg: algorithm, typ: 'at+jwt', kid: made.kid })
+    t.strictSame(payload, { sub: 'alice', iat: 1_700_000_000 })
+
+    t.equal(unwrapSigningKey(kept, randomBytes(32)), null, 'another key does not open it')
+    t.equal(unwrapSigningKey({ ...kept, kid: 'another' }, random), null, 'nor under another name')
+    t.equal(unwrapSigningKey({ ...kept, algorithm: algorithm === 'HS256' ? 'ES256' : 'HS256' }, random), null, 'nor as a key of another kind')
+    for (const changed of ['', 'AAAA', kept.wrappedPrivateKey.replace(/^./, (first) => first === 'A' ? 'B' : 'A'), kept.wrappedPrivateKey.slice(0, -4)]) {
+      t.equal(unwrapSigningKey({ ...kept, wrappedPrivateKey: changed }, random), null, 'nor when it was changed')
+    }
+  })
+}

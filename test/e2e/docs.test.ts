@@ -183,7 +183,7 @@ async function keepsNothing (t: Test, browser: Browser): Promise<void> {
   const administrator = { username: 'root', password: 'harbour lamps at night' }
   await buildDemo(t)
   inEnvironment(t, 'production')
-  const production = { NODE_ENV: 'production', DOCS: 'admin', TOKEN_KEY_FILE: join(t.testdirName, 'token-key.pem'), ADMIN_USERNAME: administrator.username, ADMIN_PASSWORD: administrator.password }
+  const production = { NODE_ENV: 'production', DOCS: 'admin', TOKEN_KEY_FILE: join(t.testdirName, 'token-key'), ADMIN_USERNAME: administrator.username, ADMIN_PASSWORD: administrator.password }
   await t.test('behind Basic', async (t) => {
     const { page, complaints } = await openDocs(t, browser, await buildDemo(t, production), { httpCredentials: administrator })
     await logIn(page, administrator, ['admin'])

@@ -5,6 +5,7 @@ import { accounts } from '../../plugins/accounts.ts'
 import { passwords } from '../../plugins/passwords.ts'
 import { stores } from '../../plugins/stores.ts'
 import { tokens } from '../../plugins/tokens.ts'
+import { hashesOf } from '../demo.ts'
 import { assertOptionRefused } from '../fixtures/guarded-service.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -31,7 +32,7 @@ t.test('an account has the default roles, and the scopes of all its roles once',
   const { app, accounts } = await accountsOf(t)
   const alice = await accounts.register({ username: 'alice', email: 'a@example.com', password })
   t.match(alice, { username: 'alice', full_name: null, roles: ['reader'] })
-  await app.stores.users.setRoles(alice.id, ['reader', 'writer', 'constructor'])
+  await app.stores.users.update(alice.id, { roles: ['reader', 'writer', 'constructor'] })
   t.strictSame(await accounts.grantFor(alice.id), { subject: alice.id, scopes: ['items:read', 'items:write'], roles: ['reader', 'writer', 'constructor'], attributes: { username: 'alice' }, disabled: false })
   t.equal(await accounts.grantFor('0192f0c1-2345-7abc-8def-0123456789ab'), null)
 })
@@ -73,8 +74,64 @@ t.test('R126 a key needs an account, and scopes that the principal has', async (
   await t.rejects(accounts.createApiKey({ ...principal, subject: id }, { name: 'x', scopes: ['items:read', 'items:write'] }), { code: 'insufficient_scope' })
   const { key, apiKey } = await accounts.createApiKey({ ...principal, subject: id }, { name: 'x', scopes: ['items:read'] })
   t.match(await accounts.verifyApiKey(key), { subject: id, keyId: apiKey.id, scopes: ['items:read'], disabled: false })
-  await app.stores.users.setRoles(id, [])
+  await app.stores.users.update(id, { roles: [] })
   t.match(await accounts.verifyApiKey(key), { scopes: [] }, 'R126')
+})
+
+t.test('R092 a session that changes the password stays, the others end; without tokens there is nothing else to end', async (t) => {
+  const { app, accounts } = await accountsOf(t)
+  const { id } = await accounts.register({ username: 'alice', email: 'a@example.com', password })
+  const end = new Date(Date.now() + 60_000)
+  for (const session of ['mine', 'other']) await app.stores.sessions.create({ id: session, subject: id, authenticatedAt: new Date(), idleExpiresAt: end, absoluteExpiresAt: end })
+  const principal = { kind: 'session', scheme: 'session', subject: id, scopes: [], roles: [], attributes: {}, sessionId: 'mine', authenticatedAt: 0 } as const
+  await t.rejects(accounts.changePassword({ ...principal, subject: '0192f0c1-2345-7abc-8def-0123456789ab' }, { currentPassword: password, newPassword: `${password}!` }), { code: 'not_found' })
+  await accounts.changePassword(principal, { currentPassword: password, newPassword: `${password}!` })
+  t.match(await app.stores.sessions.findActive('mine'), { subject: id })
+  t.equal(await app.stores.sessions.findActive('other'), null)
+  t.equal(await accounts.login({ username: 'alice', password }), null)
+  t.match(await accounts.login({ username: 'alice', password: `${password}!` }), { id })
+})
+
+t.test('an account may lose a role that need not be kept, and none that is', async (t) => {
+  for (const [keepOne, outcome] of [[undefined, 'done'], ['writer', 'conflict']] as const) {
+    const { accounts } = await accountsOf(t, { roles, defaultRoles: ['writer'], ...(keepOne === undefined ? {} : { keepOne }) })
+    const { id } = await accounts.register({ username: 'alice', email: 'a@example.com', password })
+    const result = await accounts.update(id, { roles: ['reader'] }).then(() => 'done', ({ code }: { code: string }) => code)
+    t.equal(result, outcome)
+  }
+})
+
+t.test('with 0 seconds nothing is kept: neither keys nor passwords', async (t) => {
+  const { app, accounts } = await accountsOf(t, { roles, defaultRoles: ['reader'], verifiedKeySeconds: 0, verifiedPasswordSeconds: 0 })
+  const { id } = await accounts.register({ username: 'alice', email: 'a@example.com', password })
+  const principal = { kind: 'custom', scheme: 'x', subject: id, scopes: ['items:read'], roles: [], attributes: {} } as const
+  const { key } = await accounts.createApiKey(principal, { name: 'x', scopes: ['items:read'] })
+  const { findActive } = app.stores.apiKeys
+  let asked = 0
+  Object.assign(app.stores.apiKeys, { findActive: (given: string) => { asked += 1; return findActive(given) } })
+  for (let times = 1; times <= 3; times += 1) {
+    t.match(await accounts.verifyApiKey(key), { subject: id })
+    t.equal(asked, times)
+    t.equal(await hashesOf(() => accounts.verifyPassword({ username: 'alice', password })), 1)
+  }
+})
+
+t.test('a key that is read while it ends is not kept', async (t) => {
+  const { app, accounts } = await accountsOf(t)
+  const { id } = await accounts.register({ username: 'alice', email: 'a@example.com', password })
+  const principal = { kind: 'custom', scheme: 'x', subject: id, scopes: ['items:read'], roles: [], attributes: {} } as const
+  const { key, apiKey } = await accounts.createApiKey(principal, { name: 'x', scopes: ['items:read'] })
+  const { findById } = app.stores.users
+  Object.assign(app.stores.users, {
+    async findById (given: string) {
+      const found = await findById(given)
+      await app.stores.apiKeys.revoke(apiKey.id, id)
+      return found
+    }
+  })
+  t.match(await accounts.verifyApiKey(key), { subject: id }, 'it was good when it was read')
+  Object.assign(app.stores.users, { findById })
+  t.equal(await accounts.verifyApiKey(key), null)
 })
 
 t.test('options that are refused at boot', async (t) => {
@@ -86,7 +143,12 @@ t.test('options that are refused at boot', async (t) => {
     ['a role with two scopes in one', { roles: { reader: ['a b'] }, defaultRoles: [] }, 'accounts.roles.reader'],
     ['no default roles', { roles }, 'accounts.defaultRoles'],
     ['a default role that is none', { roles, defaultRoles: ['boss'] }, 'accounts.defaultRoles'],
-    ['a default role that objects have', { roles, defaultRoles: ['constructor'] }, 'accounts.defaultRoles']
+    ['a default role that objects have', { roles, defaultRoles: ['constructor'] }, 'accounts.defaultRoles'],
+    ['a role to keep that is none', { roles, defaultRoles: [], keepOne: 'boss' }, 'accounts.keepOne'],
+    ['keys that are known for a part of a second', { roles, defaultRoles: [], verifiedKeySeconds: 0.5 }, 'accounts.verifiedKeySeconds'],
+    ['keys that are known for over a minute', { roles, defaultRoles: [], verifiedKeySeconds: 61 }, 'accounts.verifiedKeySeconds'],
+    ['passwords that are known for over a minute', { roles, defaultRoles: [], verifiedPasswordSeconds: 61 }, 'accounts.verifiedPasswordSeconds'],
+    ['seconds as a text', { roles, defaultRoles: [], verifiedPasswordSeconds: '60' }, 'accounts.verifiedPasswordSeconds']
   ]
   for (const [title, options, option] of table) {
     await t.test(title, (t) => assertOptionRefused(t, async (app) => {
@@ -97,10 +159,11 @@ t.test('options that are refused at boot', async (t) => {
 })
 
 t.test('tokens: what is issued, and options that are refused at boot', async (t) => {
-  const keyFile = join(t.testdir(), 'key.pem')
+  const keyFile = join(t.testdir(), 'key')
   const good = { issuer: 'https://id.example', keyFile, createKey: true }
   const app = Fastify()
   t.teardown(() => app.close())
+  await app.register(stores, { file: ':memory:' })
   await app.register(tokens, { ...good, audience: 'https://api.example', lifetimeSeconds: 60 })
   const { accessToken, expiresInSeconds } = app.tokens.issue({ subject: 'alice', clientId: 'app', scopes: [] })
   const claims = JSON.parse(Buffer.from(accessToken.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
@@ -119,9 +182,20 @@ t.test('tokens: what is issued, and options that are refused at boot', async (t)
     ['no key file', { keyFile: undefined }, 'tokens.keyFile'],
     ['createKey as a text', { createKey: 'yes' }, 'tokens.createKey'],
     ['R061 a token that lives over an hour', { lifetimeSeconds: 3601 }, 'tokens.lifetimeSeconds'],
-    ['a token that lives a part of a second', { lifetimeSeconds: 0.5 }, 'tokens.lifetimeSeconds']
+    ['a token that lives a part of a second', { lifetimeSeconds: 0.5 }, 'tokens.lifetimeSeconds'],
+    ['R040 an algorithm that is none', { algorithm: 'none' }, 'tokens.algorithm'],
+    ['R142 tokens that idle longer than they live', { refreshIdleSeconds: 100, refreshAbsoluteSeconds: 99 }, 'tokens.refreshIdleSeconds'],
+    ['R140 a window of more than a minute', { replaySeconds: 61 }, 'tokens.replaySeconds'],
+    ['keys that are rotated every minute', { rotateKeysSeconds: 60 }, 'tokens.rotateKeysSeconds'],
+    ['R069 keys that are cached longer than an hour', { keyLeadSeconds: 3601 }, 'tokens.keyLeadSeconds'],
+    ['a store that is never asked', { pollSeconds: 0 }, 'tokens.pollSeconds'],
+    ['R138 a public client with the id of a confidential one', { publicClient: 'client_x' }, 'tokens.publicClient'],
+    ['an owner that is no function', { loadOwner: {} }, 'tokens.loadOwner']
   ]
   for (const [title, options, option] of table) {
-    await t.test(title, (t) => assertOptionRefused(t, (app) => app.register(tokens, { ...good, ...options } as TokensOptions), option))
+    await t.test(title, (t) => assertOptionRefused(t, async (app) => {
+      await app.register(stores, { file: ':memory:' })
+      await app.register(tokens, { ...good, ...options } as TokensOptions)
+    }, option))
   }
 })

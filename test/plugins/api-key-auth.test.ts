@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { registryOf } from '../../plugins/guards.ts'
 import { apiKeyAuth } from '../../plugins/api-key-auth.ts'
@@ -21,10 +22,10 @@ const KEY = 'gate_a-good.key+for/this=test'
 const verify: ApiKeyAuthOptions['verify'] = ({ key }) => (key === KEY ? { subject: 'alice', scopes: ['items:read'], keyId: 'k1' } : null)
 const challenge = 'ApiKey realm="api", in="header", name="X-API-Key"'
 
-async function keyService (t: Test, options: Partial<ApiKeyAuthOptions> = {}): Promise<GuardedService> {
+async function keyService (t: Test, options: Partial<ApiKeyAuthOptions> = {}, name = 'apiKey'): Promise<GuardedService> {
   return await guardedService(t, async (app) => {
     await app.register(apiKeyAuth, { verify, ...options })
-    return app.apiKey
+    return app.getDecorator<ApiKeyGuard>(name)
   })
 }
 
@@ -141,6 +142,55 @@ t.test('a verify that answers later is waited for; undefined refuses like null',
   await assertRefused(t, service, { headers: { 'x-api-key': 'other' }, status: 401, code: 'invalid_credentials', challenge })
 })
 
+t.test('R150 R151 a limit that verify tells is counted for each key, and its windows apart', async (t) => {
+  const limits = new Map([['a', { max: 2, windowSeconds: 60 }], ['b', { max: 1, windowSeconds: 60 }], ['c', { max: 1, windowSeconds: 1 }]])
+  const service = await keyService(t, {
+    as: 'partner',
+    limits: true,
+    verify ({ key }) {
+      const limit = limits.get(key)
+      return { subject: 'alice', keyId: key, ...(limit === undefined ? {} : { limit }) }
+    }
+  }, 'partner')
+  const statuses = async (keys: string): Promise<number[]> => {
+    const found: number[] = []
+    for (const key of keys) found.push((await service.get({ 'x-api-key': key })).statusCode)
+    return found
+  }
+  t.strictSame(await statuses('aaabbcca'), [200, 200, 429, 200, 429, 200, 429, 429])
+  t.strictSame(await statuses('ddd'), [200, 200, 200], 'a key without one is not counted')
+  const refused = await service.get({ 'x-api-key': 'a' })
+  t.match(refused.headers, { 'ratelimit-policy': '"partner";q=2;w=60', ratelimit: /^"partner";r=0;t=\d+$/, 'retry-after': /^\d+$/ })
+  t.match(refused.json(), { code: 'quota_exceeded', 'violated-policies': ['partner'] })
+  await sleep(1100)
+  t.strictSame(await statuses('cab'), [200, 429, 429])
+  t.match(service.app.guardedRoutes()[0]?.limits, [{ name: 'partner', by: 'apiKey', max: null, windowSeconds: null }])
+})
+
+t.test('R007 a limit that cannot be kept lets nobody in', async (t) => {
+  const rows: [string, Partial<ApiKeyAuthOptions>, object][] = [
+    ['limits are not turned on', {}, { keyId: 'k', limit: { max: 1, windowSeconds: 60 } }],
+    ['it belongs to no key', { limits: true }, { limit: { max: 1, windowSeconds: 60 } }],
+    ['a part of a request', { limits: true }, { keyId: 'k', limit: { max: 0.5, windowSeconds: 60 } }],
+    ['no request', { limits: true }, { keyId: 'k', limit: { max: 0, windowSeconds: 60 } }],
+    ['no window', { limits: true }, { keyId: 'k', limit: { max: 1 } }],
+    ['over a year', { limits: true }, { keyId: 'k', limit: { max: 1, windowSeconds: 31_536_001 } }],
+    ['a number', { limits: true }, { keyId: 'k', limit: 5 }]
+  ]
+  for (const [title, options, grant] of rows) {
+    await t.test(title, async (t) => {
+      const service = await keyService(t, { ...options, verify: () => ({ subject: 'alice', ...grant }) })
+      await assertRefused(t, service, { status: 503, code: 'unavailable', challenge: undefined, headers: { 'x-api-key': KEY }, secret: KEY })
+    })
+  }
+  await t.test('windows of ever other lengths', async (t) => {
+    const service = await keyService(t, { limits: true, verify: ({ key }) => ({ subject: 'alice', keyId: key, limit: { max: 5, windowSeconds: Number(key) } }) })
+    for (let length = 1; length <= 32; length += 1) t.equal((await service.get({ 'x-api-key': String(length) })).statusCode, 200)
+    await assertRefused(t, service, { status: 503, code: 'unavailable', challenge: undefined, headers: { 'x-api-key': '33' } })
+    t.equal((await service.get({ 'x-api-key': '32' })).statusCode, 200)
+  })
+})
+
 t.test('one registration a place, under anyOf', async (t) => {
   const service = await guardedService(t, async (app) => {
     await app.register(apiKeyAuth, { verify })
@@ -171,6 +221,7 @@ const badOptions: [string, unknown, string][] = [
   ['a name with CR LF', { verify, name: 'X\r\nY' }, 'apiKeyAuth.name'],
   ['the name Authorization', { verify, name: 'Authorization' }, 'apiKeyAuth.name'],
   ['the name Cookie', { verify, name: 'cookie' }, 'apiKeyAuth.name'],
+  ['limits as a text', { verify, limits: 'true' }, 'apiKeyAuth.limits'],
   ['an unknown option', { verify, header: 'X-Key' }, 'apiKeyAuth.header'],
   ['a realm with LF', { verify, realm: 'a\nb' }, 'apiKeyAuth.realm']
 ]

@@ -318,6 +318,8 @@ const badOptions: [string, object, string][] = [
   ['an empty scopeClaim', { scopeClaim: '' }, 'bearerAuth.scopeClaim'],
   ['a rolesClaim that is no string', { rolesClaim: ['roles'] }, 'bearerAuth.rolesClaim'],
   ['an isRevoked that is no function', { isRevoked: true }, 'bearerAuth.isRevoked'],
+  ['R038 a resourceMetadata that is a path', { resourceMetadata: '/.well-known/oauth-protected-resource' }, 'bearerAuth.resourceMetadata'],
+  ['R038 a resourceMetadata that is not in ASCII', { resourceMetadata: 'https://items.example/ä' }, 'bearerAuth.resourceMetadata'],
   ['a loadPrincipal that is no function', { loadPrincipal: {} }, 'bearerAuth.loadPrincipal'],
   ['refreshUrl alone', { refreshUrl: '/token' }, 'bearerAuth.tokenUrl'],
   ['authorizationUrl alone', { authorizationUrl: '/authorize' }, 'bearerAuth.tokenUrl'],

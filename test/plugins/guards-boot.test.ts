@@ -7,7 +7,7 @@ import { scopes } from '../../plugins/scopes.ts'
 import { defineHeaderScheme, headerScheme } from '../fixtures/header-scheme.ts'
 import type { FastifyInstance, RouteShorthandOptions } from 'fastify'
 import type { Guard } from '../../guards/guard.ts'
-import type { Limit } from '../../guards/node.ts'
+import type { Limit } from '../../guards/limit.ts'
 import type { CustomPrincipal } from '../../guards/principal.ts'
 import type { GuardsOptions } from '../../plugins/guards.ts'
 

@@ -40,6 +40,21 @@ t.test('R001 R030 R034 no credentials: a bare challenge, with the scopes where t
   await assertRefused(t, service, { url: '/items/1', status: 401, code: 'credentials_required', challenge: `${bare}, scope="items:read me"` })
 })
 
+t.test('R038 every challenge says where the metadata of the resource are (RFC 9728 §5.1)', async (t) => {
+  const resourceMetadata = 'https://items.example/.well-known/oauth-protected-resource/api'
+  const service = await guardedService(t, async (app) => {
+    await app.register(bearerAuth, { secret, issuer, audience, resourceMetadata })
+    await app.register(scopes)
+    app.get('/items', { onRequest: [app.bearer, app.requireScopes('items:write')] }, () => ({}))
+    return app.bearer
+  })
+  const told = `resource_metadata="${resourceMetadata}"`
+  await assertRefused(t, service, { status: 401, code: 'credentials_required', challenge: `${bare}, ${told}` })
+  await assertRefused(t, service, { headers: { authorization: 'Bearer a b' }, status: 400, code: 'invalid_request', challenge: `${invalidRequest}, ${told}` })
+  await assertRefused(t, service, { headers: { authorization: 'Bearer abc' }, status: 401, code: 'invalid_token', challenge: `${badToken}, ${told}` })
+  await assertRefused(t, service, { url: '/items', headers: { authorization: `Bearer ${await sign()}` }, status: 403, code: 'insufficient_scope', challenge: `${bare}, error="insufficient_scope", scope="items:write", ${told}` })
+})
+
 t.test('R002 the scheme name compares case-insensitively, one or more spaces follow', async (t) => {
   const service = await bearerService(t)
   const token = await sign()

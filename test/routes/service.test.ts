@@ -88,7 +88,7 @@ t.test('R005 R012 R171 what is not there, and what every answer has', async (t) 
     ['a method that is not declared', { method: 'PUT', url: '/items' }],
     ['TRACE', { method: 'TRACE', url: '/items' }],
     ['R012 X-HTTP-Method-Override', { method: 'PUT', url: '/items', headers: { 'x-http-method-override': 'POST' }, payload: { title: 'x' } }],
-    ['R207 the key file', { url: '/.data/token-key.pem' }],
+    ['R207 the key file', { url: '/.data/token-key' }],
     ['R210 a file of the package', { url: '/docs/static/package.json' }]
   ]
   for (const [title, request] of missing) {
@@ -123,7 +123,7 @@ t.test('R160 R162 R164 CORS is for the configured origins', async (t) => {
 t.test('R209 the documentation in production', async (t) => {
   const production = { NODE_ENV: 'production', ADMIN_USERNAME: 'root', ADMIN_PASSWORD: 'harbour lamps at night' }
   await buildDemo(t)
-  const keyFile = `${t.testdirName}/token-key.pem`
+  const keyFile = `${t.testdirName}/token-key`
   await t.test('is not there', async (t) => {
     const demo = await buildDemo(t, { ...production, TOKEN_KEY_FILE: keyFile })
     for (const url of ['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/docs/static/index.html']) {
@@ -173,6 +173,8 @@ t.test('the first administrator', async (t) => {
     ['R093 production where somebody took the name admin', {}, true, (demo) => demo.person('admin'), /^ADMIN_USERNAME and ADMIN_PASSWORD are required/],
     ['R093 development where somebody took the name admin', {}, false, (demo) => demo.person('admin'), /^ADMIN_USERNAME: .*taken/],
     ['R093 the configured name belongs to somebody else', configured, true, (demo) => demo.person('root'), /^ADMIN_USERNAME: .*taken/],
+    ['the configured one is off, and there is no other', configured, true, async (demo) => demo.app.stores.users.update((await demo.person('root', ['admin'])).id, { disabled: true }), /^ADMIN_USERNAME: .*taken.* disabled/],
+    ['production where the only one is off', {}, true, async (demo) => demo.app.stores.users.update((await demo.person('boss', ['admin'])).id, { disabled: true }), /^ADMIN_USERNAME and ADMIN_PASSWORD are required/],
     ['a weak password', { ...configured, ADMIN_PASSWORD: 'short' }, true, async () => undefined, /^ADMIN_PASSWORD: must have at least 15 characters/]
   ]
   for (const [title, environment, production, before, message] of refused) {

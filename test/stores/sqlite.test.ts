@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from '@photostructure/sqlite'
 import Fastify from 'fastify'
-import { CompiledQuery, sql, SqliteQueryCompiler } from 'kysely'
-import type { Kysely, KyselyPlugin, PluginTransformQueryArgs } from 'kysely'
+import { sql } from 'kysely'
 import t from 'tap'
 import type { Test } from 'tap'
 import { stores as storesPlugin } from '../../plugins/stores.ts'
@@ -14,18 +13,29 @@ import type { StoresOptions } from '../../plugins/stores.ts'
 import { createMigrator, migrateToLatest } from '../../stores/migrate.ts'
 import { createSqlStores } from '../../stores/sql.ts'
 import { createSqliteStores, openSqlite } from '../../stores/sqlite.ts'
-import type { Database } from '../../stores/tables.ts'
-import { UUID_V7, uuidV7 } from '../../stores/uuid-v7.ts'
-import { testStores, userOf } from './contract.ts'
+import { firstUuidV7, timeOfUuidV7, UUID_V7, uuidV7 } from '../../stores/uuid-v7.ts'
+import { storeContract } from '../../testing/store-contract.ts'
+import { digestOf, inSeconds, userOf } from '../../testing/stores/check.ts'
+import { tablesOf } from './fixtures/tables.ts'
 
 const fileOf = (t: Test): string => join(t.testdir({}), 'data', 'test.sqlite')
 
+/** The lines of a process that does `work` at the moment at which all do that were started together. */
+async function run (work: string, ...args: string[]): Promise<string[]> {
+  const child = spawn(process.execPath, [...process.execArgv, join(import.meta.dirname, 'fixtures/rival.ts'), work, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const lines: string[] = []
+  for await (const line of createInterface({ input: child.stdout })) lines.push(line)
+  return lines
+}
+
 t.test('SQLite keeps the contract of the stores', async (t) => {
-  testStores(t, async (t) => {
-    const stores = await createSqliteStores(fileOf(t))
-    t.teardown(() => stores.close())
-    return stores
-  })
+  for (const { title, check } of storeContract) {
+    t.test(title, async (t) => {
+      const stores = await createSqliteStores(fileOf(t))
+      t.teardown(() => stores.close())
+      await check(stores)
+    })
+  }
 })
 
 t.test('a write is on the disk when it is acknowledged: WAL, synchronous FULL; foreign keys hold', async (t) => {
@@ -41,7 +51,7 @@ t.test('a write is on the disk when it is acknowledged: WAL, synchronous FULL; f
 
 t.test('three processes start at once on one new file; what each had acknowledged before SIGKILL is there after it', async (t) => {
   const file = fileOf(t)
-  const writer = join(import.meta.dirname, 'fixtures/sqlite-writer.ts')
+  const writer = join(import.meta.dirname, 'fixtures/writer.ts')
   const acknowledged = (await Promise.all([1, 2, 3].map(async () => {
     const child = spawn(process.execPath, [...process.execArgv, writer, file], { stdio: ['ignore', 'pipe', 'inherit'] })
     const ids: string[] = []
@@ -64,7 +74,7 @@ t.test('without the driver the start stops and names the package to install', as
     throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' })
   }`)
   const preload = module(`import { register } from 'node:module'; register(${JSON.stringify(hook)})`)
-  const writer = join(import.meta.dirname, 'fixtures/sqlite-writer.ts')
+  const writer = join(import.meta.dirname, 'fixtures/writer.ts')
   const child = spawn(process.execPath, [...process.execArgv, '--import', preload, writer, fileOf(t)], { stdio: ['ignore', 'ignore', 'pipe'] })
   let output = ''
   for await (const chunk of child.stderr.setEncoding('utf8')) output += String(chunk)
@@ -84,69 +94,42 @@ t.test('only the owner may read the files, journals included', { skip: process.p
   for (const name of files) t.equal((await stat(join(directory, name))).mode & 0o777, 0o600, name)
 })
 
-t.test('every read uses an index', async (t) => {
-  const db = await openSqlite(fileOf(t))
-  t.teardown(() => db.destroy())
-  await migrateToLatest(db)
-  const nodes: PluginTransformQueryArgs[] = []
-  const recorder: KyselyPlugin = {
-    transformQuery (args) { nodes.push(args); return args.node },
-    transformResult: async ({ result }) => result
-  }
-  const { users, items, apiKeys } = createSqlStores(db.withPlugin(recorder))
-  const user = await users.create(userOf('alice'))
-  const item = await items.create({ owner: user.id, title: 'One' })
-  const key = { id: 'A'.repeat(12), owner: user.id, name: 'ci', scopes: [], digest: 'x', hint: 'x' }
-  await apiKeys.create(key)
-  const cursor = Buffer.from(item.id).toString('base64url')
-
-  nodes.length = 0
-  await users.findById(user.id)
-  await users.findByName('alice')
-  await users.findCredentials('alice')
-  await users.list({ cursor })
-  await users.list({ q: 'a' })
-  await users.setDisabled(user.id, false)
-  await users.replacePasswordHash(user.id, { from: 'x', to: 'y' })
-  await items.get(item.id)
-  await items.list()
-  await items.list({ cursor, q: 'o' })
-  await items.remove(item.id)
-  await apiKeys.findActive(key.id)
-  await apiKeys.listByOwner(user.id)
-  await apiKeys.listByOwner(user.id, { cursor: Buffer.from(key.id).toString('base64url') })
-  await apiKeys.revoke(key.id, user.id)
-  t.equal(nodes.length, 16, '15 statements and one subquery')
-
-  for (const { node, queryId } of nodes) {
-    const query = new SqliteQueryCompiler().compileQuery(node, queryId)
-    const { rows } = await db.executeQuery<{ detail: string }>(CompiledQuery.raw(`explain query plan ${query.sql}`, [...query.parameters]))
-    for (const { detail } of rows) {
-      // A list without a filter walks the index itself; everything else must search it.
-      t.match(detail, query.sql.includes(' desc limit') ? /USING (COVERING )?INDEX|SUBQUERY/ : /^SEARCH .* USING INDEX/, `${query.sql}: ${detail}`)
-      t.notMatch(detail, /TEMP B-TREE/, 'and nothing is sorted')
-    }
-    t.ok(rows.length > 0)
-  }
-})
-
-async function tablesOf (db: Kysely<Database>): Promise<string[]> {
-  return (await db.introspection.getTables()).map(({ name }) => name).filter((name) => !name.startsWith('kysely_')).sort()
-}
-
 t.test('migrations go up, down one by one, and up again', async (t) => {
   const db = await openSqlite(fileOf(t))
   t.teardown(() => db.destroy())
   await migrateToLatest(db)
-  t.same(await tablesOf(db), ['api_keys', 'items', 'users'])
+  const whole = await tablesOf(db)
+  t.same(whole, ['api_keys', 'audit_events', 'clients', 'items', 'kept_roles', 'refresh_families', 'refresh_tokens', 'revocations', 'sessions', 'signing_keys', 'user_roles', 'users'])
   const migrator = createMigrator(db)
-  for (const left of [['items', 'users'], ['users'], []]) {
-    t.equal((await migrator.migrateDown()).error, undefined)
-    t.same(await tablesOf(db), left)
+  const steps = await migrator.getMigrations()
+  for (const { name } of [...steps].reverse()) {
+    t.match(await migrator.migrateDown(), { error: undefined, results: [{ migrationName: name, status: 'Success' }] })
+    if (name.startsWith('0004')) t.same(await tablesOf(db), ['api_keys', 'items', 'users'], 'what the first release had')
   }
+  t.same(await tablesOf(db), [])
   await migrateToLatest(db)
   await migrateToLatest(db)
-  t.same(await tablesOf(db), ['api_keys', 'items', 'users'])
+  t.same(await tablesOf(db), whole)
+})
+
+t.test('a database of the first release keeps what is in it', async (t) => {
+  const file = fileOf(t)
+  const db = await openSqlite(file)
+  t.match(await createMigrator(db).migrateTo('0003_api_keys'), { error: undefined })
+  const time = new Date().toISOString()
+  const people = Array.from({ length: 2500 }, (_, n) => ({
+    id: uuidV7(), username: `u${n}`, username_key: `u${n}`, email: 'a@mail.example', full_name: null, password_hash: 'x', disabled: 0 as const,
+    roles: JSON.stringify(n === 0 ? ['admin', 'editor', 'admin'] : n === 1 ? [] : ['editor']), created_at: time
+  }))
+  for (let start = 0; start < people.length; start += 500) await db.insertInto('users').values(people.slice(start, start + 500)).execute()
+  await sql`insert into api_keys (id, owner, name, scopes, digest, hint, created_at, expires_at) values ('aaaaaaaaaaaa', 'alice', 'ci', '[]', 'd', 'h', ${time}, '2999-01-01T00:00:00.000Z')`.execute(db)
+  await db.destroy()
+  const stores = await createSqliteStores(file)
+  t.teardown(() => stores.close())
+  t.same([await stores.users.countByRole('admin'), await stores.users.countByRole('editor')], [1, 2499])
+  t.match(await stores.users.findByName('u0'), { id: people[0]?.id, roles: ['admin', 'editor', 'admin'] })
+  t.equal(await stores.users.update(people[0]?.id ?? '', { disabled: true }, { keepOne: 'admin' }), 'last')
+  t.match(await stores.apiKeys.findActive('aaaaaaaaaaaa'), { apiKey: { owner: 'alice', client_id: null, limit: null, last_used_at: null } })
 })
 
 t.test('a migration that fails leaves nothing behind and says which it was', async (t) => {
@@ -164,6 +147,30 @@ t.test('a name is unique between connections', async (t) => {
   t.teardown(() => Promise.all([one.close(), other.close()]))
   await one.users.create(userOf('alice'))
   await t.rejects(other.users.create(userOf('ALICE')), { code: 'conflict' })
+})
+
+t.test('R140 of 100 uses of a refresh token by four processes one is rotated, and the others get its answer', async (t) => {
+  const file = fileOf(t)
+  const stores = await createSqliteStores(file)
+  t.teardown(() => stores.close())
+  const digest = digestOf()
+  await stores.refreshTokens.create({ digest, clientId: 'demo', subject: 'alice', scopes: [], idleExpiresAt: inSeconds(60), absoluteExpiresAt: inSeconds(60) })
+  const outcomes = (await Promise.all([1, 2, 3, 4].map((n) => run('rotate', file, digest, String(n))))).flat()
+  t.equal(outcomes.length, 100)
+  const [rotated, ...more] = outcomes.filter((outcome) => outcome.startsWith('rotated '))
+  t.same(more, [])
+  t.equal(outcomes.filter((outcome) => outcome === `replayed ${rotated?.split(' ')[1]}`).length, 99)
+})
+
+t.test('of administrators that processes demote at once, one stays', async (t) => {
+  const file = fileOf(t)
+  const stores = await createSqliteStores(file)
+  t.teardown(() => stores.close())
+  const ids = []
+  for (const name of ['one', 'two', 'three']) ids.push((await stores.users.create(userOf(name, ['admin']))).id)
+  const outcomes = (await Promise.all(ids.map((id) => run('demote', file, id)))).flat()
+  t.same(outcomes.sort(), ['done', 'done', 'last'])
+  t.equal(await stores.users.countByRole('admin'), 1)
 })
 
 t.test('what was written is there after a restart', async (t) => {
@@ -213,12 +220,16 @@ t.test('R007 R005 a failing engine is 503 with its own words for the log only', 
 for (const [title, options] of Object.entries({
   'no file': {},
   'an empty file': { file: '' },
+  'a file and a url': { file: ':memory:', url: 'postgres://127.0.0.1/x' },
+  'a url of something else': { url: 'mysql://127.0.0.1/x' },
+  'a url that is none': { url: 'not-a-url' },
+  'a url that is no text': { url: new URL('postgres://127.0.0.1/x') },
   'a file that is no text': { file: 7 },
   'an unknown option': { file: ':memory:', path: 'x' }
 })) {
   t.test(`${title} is refused at boot`, async (t) => {
     const app = Fastify()
-    await t.rejects(Promise.resolve(app.register(storesPlugin, options as StoresOptions)), { code: 'GATEHOUSE_OPTION_INVALID', message: /stores\.(file|path)/ })
+    await t.rejects(Promise.resolve(app.register(storesPlugin, options as StoresOptions)), { code: 'GATEHOUSE_OPTION_INVALID', message: /stores\.(file|url|path)/ })
   })
 }
 
@@ -240,5 +251,6 @@ t.test('a UUIDv7 (RFC 9562) holds the time, and every one is greater than the on
   t.ok(ids.every((id) => UUID_V7.test(id)))
   t.same([...ids].sort(), ids, 'within a millisecond, when its counter runs over, and when the clock steps back')
   t.equal(new Set(ids).size, ids.length)
-  t.equal(parseInt((ids[0] ?? '').replace('-', '').slice(0, 12), 16), now)
+  t.same(timeOfUuidV7(ids[0] ?? ''), new Date(now))
+  t.ok(firstUuidV7(new Date(now)) <= (ids[0] ?? '') && (ids[0] ?? '') < firstUuidV7(new Date(now + 1)), 'a span of time is a span of ids')
 })

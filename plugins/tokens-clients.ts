@@ -1,0 +1,95 @@
+// Client applications (RFC 6749 §2): confidential ones, made by an administrator, and the public one that has no secret.
+import { isUtf8 } from 'node:buffer'
+import { isCanonicalBase64 } from '../credentials/basic-credentials.ts'
+import { createClientSecret, matchesClientSecret } from '../credentials/client-secrets.ts'
+import { oauthError, refusal } from '../errors.ts'
+import { isScope } from '../guards/scope.ts'
+import type { Client, Stores } from '../stores/ports.ts'
+import type { TokensSettings } from './tokens-options.ts'
+
+/** The grants that a client may have, as `grant_type` has them. */
+export const clientGrants = ['client_credentials', 'refresh_token', 'password'] as const
+
+/** Who asks, as far as the request says so. */
+export interface ClientCredentials {
+  /** Name and value in turns, as Node has them: of two `Authorization` fields the parsed ones keep one and say nothing. */
+  rawHeaders: readonly string[]
+  /** Of the form. */
+  clientId?: string | undefined
+  /** Of the form. */
+  clientSecret?: string | undefined
+}
+
+/** A client that has proved who it is, or the public one. */
+export interface AuthenticatedClient {
+  /** Its `client_id`. */
+  clientId: string
+  /** Whether it has a secret. */
+  confidential: boolean
+  /** The grants that it may use. */
+  grants: readonly string[]
+  /** The scopes that it may have; `undefined`: all. */
+  scopes: readonly string[] | undefined
+}
+
+/** Clients as the other parts of `tokens` need them. */
+export interface TokenClients {
+  create (client: { name: string; grants: readonly string[]; scopes: readonly string[] }): Promise<{ client: Client; secret: string }>
+  authenticate (credentials: ClientCredentials): Promise<AuthenticatedClient>
+}
+
+/** `Basic` with an empty name and an empty secret, which Swagger UI sends. */
+const EMPTY_BASIC = /^basic +og==$/i
+const BASIC = /^basic +([A-Za-z0-9+/]+={0,2})$/i
+const CLIENT_ID = /^client_[0-9A-Za-z]{22}$/
+const LONGEST_SECRET = 1024
+
+/** The clients of a store. */
+export function createTokenClients ({ clients }: Stores, { publicClient }: TokensSettings): TokenClients {
+  return {
+    async create ({ name, grants, scopes }) {
+      if (!grants.every((grant) => (clientGrants as readonly string[]).includes(grant)) || !scopes.every(isScope)) throw refusal('validation')
+      const { secret, digest } = createClientSecret()
+      return { client: await clients.create({ name, grants, scopes, secretDigest: digest }), secret }
+    },
+
+    async authenticate ({ rawHeaders, clientId, clientSecret }) {
+      const [authorization, ...more] = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'authorization')
+      if (more.length > 0) throw oauthError('invalid_request')
+      if (authorization === undefined || EMPTY_BASIC.test(authorization)) {
+        if (clientSecret !== undefined) return await confidential(clientId ?? '', clientSecret)
+        if (publicClient === null || (clientId !== undefined && clientId !== publicClient)) throw oauthError('invalid_client')
+        return { clientId: publicClient, confidential: false, grants: ['password', 'refresh_token'], scopes: undefined }
+      }
+      // RFC 6749 §2.3: one way to authenticate a request.
+      if (clientSecret !== undefined) throw oauthError('invalid_request')
+      const [id, secret] = readBasic(authorization)
+      if (clientId !== undefined && clientId !== id) throw oauthError('invalid_request')
+      return await confidential(id, secret)
+    }
+  }
+
+  async function confidential (id: string, secret: string): Promise<AuthenticatedClient> {
+    // An id that cannot be costs no look-up, and is answered as one that is not.
+    const found = CLIENT_ID.test(id) ? await clients.findActive(id) : null
+    if (!matchesClientSecret(secret.slice(0, LONGEST_SECRET), found?.secretDigest ?? null) || found === null) throw oauthError('invalid_client')
+    return { clientId: id, confidential: true, grants: found.client.grants, scopes: found.client.scopes }
+  }
+}
+
+/** RFC 6749 §2.3.1: id and secret are form-encoded before they are joined. */
+function readBasic (authorization: string): [id: string, secret: string] {
+  const [, credentials = ''] = BASIC.exec(authorization) ?? []
+  if (credentials === '' || !isCanonicalBase64(credentials)) throw oauthError('invalid_client')
+  const bytes = Buffer.from(credentials, 'base64')
+  const [, id = '', secret = ''] = /^([^:]*):(.*)$/s.exec(isUtf8(bytes) ? bytes.toString() : '') ?? []
+  try {
+    return [decode(id), decode(secret)]
+  } catch {
+    throw oauthError('invalid_client')
+  }
+}
+
+function decode (text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '))
+}

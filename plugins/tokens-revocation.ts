@@ -1,0 +1,125 @@
+// What ends access tokens before they expire: written to the store, known in this process at once and in others by the
+// next poll, so that a request asks memory alone.
+import { createRevokedTokens } from '../credentials/revoked-tokens.ts'
+import { refusal } from '../errors.ts'
+import { LONGEST_LIFE_SECONDS } from './tokens-options.ts'
+import type { RevokedToken } from '../credentials/revoked-tokens.ts'
+import type { NewAuditEvent, Revocation, Stores, StoreSet } from '../stores/ports.ts'
+import type { TokensSettings } from './tokens-options.ts'
+
+/** What may be told of the request that is the reason: its id, method and route. */
+export type TokenOrigin = Pick<NewAuditEvent, 'request_id' | 'method' | 'route'>
+
+/** How {@link Tokens.revokeSubject} goes about it. */
+export interface RevokeSubjectOptions {
+  /** The family that stays, such as the one that the request came with. @defaultValue none */
+  exceptFamily?: string | undefined
+  /** What {@link Stores.transaction} hands out. @defaultValue `app.stores` */
+  stores?: StoreSet | undefined
+}
+
+/** What the audit log keeps with a revocation. */
+export type RevocationEvent = Pick<NewAuditEvent, 'event'> & Partial<NewAuditEvent>
+
+/** Revocation as the other parts of `tokens` need it. */
+export interface TokenRevocation {
+  has (token: RevokedToken): boolean
+  /** Reads what other processes revoked; after three polls that failed nothing is known any more. */
+  poll (): Promise<void>
+  revokeToken (tokenId: string, event?: RevocationEvent): Promise<void>
+  revokeFamily (id: string, event?: RevocationEvent): Promise<boolean>
+  /** The access tokens of a family that has ended in the transaction whose stores these are. */
+  endAccessTokens (set: StoreSet, family: string, event: RevocationEvent): Promise<void>
+  revokeSubject (subject: string, options?: RevokeSubjectOptions): Promise<void>
+  revokeClient (clientId: string): Promise<boolean>
+}
+
+type Reason = Pick<Revocation, 'kind' | 'id'> & { issuedBefore?: Date }
+
+const POLLS_MISSED = 4
+/** What a transaction may still take back is believed as long as one takes; the next poll after its end confirms it. */
+const UNCONFIRMED_SECONDS = 30
+
+/** Reads all that is revoked now. */
+export async function openTokenRevocation (stores: Stores, { pollSeconds }: TokensSettings): Promise<TokenRevocation> {
+  const revoked = createRevokedTokens()
+  let cursor: string | null = null
+  let polledAt = 0
+
+  async function poll (): Promise<void> {
+    const now = new Date()
+    const { revocations, cursor: next } = await stores.revocations.since(cursor, now)
+    revoked.add(revocations)
+    revoked.prune(now.getTime())
+    cursor = next
+    polledAt = now.getTime()
+  }
+
+  function entriesOf (reasons: readonly Reason[]): Revocation[] {
+    const expiresAt = new Date(Date.now() + LONGEST_LIFE_SECONDS * 1000)
+    return reasons.map(({ kind, id, issuedBefore }) => ({ kind, id, issuedBefore: issuedBefore ?? null, expiresAt }))
+  }
+
+  async function write (set: StoreSet, reasons: readonly Reason[]): Promise<void> {
+    const entries = entriesOf(reasons)
+    await set.revocations.add(entries)
+    const until = new Date(Date.now() + UNCONFIRMED_SECONDS * 1000)
+    revoked.add(set === stores ? entries : entries.map((entry) => ({ ...entry, expiresAt: until })))
+  }
+
+  async function endAccessTokens (set: StoreSet, id: string, event?: RevocationEvent): Promise<void> {
+    await write(set, [{ kind: 'family', id }])
+    if (event !== undefined) await set.audit.append({ outcome: 'success', target: id, ...event })
+  }
+
+  async function confirmed<T> (work: (set: StoreSet) => Promise<T>): Promise<T> {
+    const result = await stores.transaction(work)
+    await poll()
+    return result
+  }
+
+  await poll()
+  return {
+    poll,
+
+    has (token) {
+      const now = Date.now()
+      if (now - polledAt > POLLS_MISSED * pollSeconds * 1000) throw refusal('unavailable', { reason: 'what was revoked is not known', retryAfterSeconds: pollSeconds })
+      return revoked.has(token, now)
+    },
+
+    async revokeToken (id, event) {
+      await confirmed(async (set) => {
+        await write(set, [{ kind: 'token', id }])
+        if (event !== undefined) await set.audit.append({ outcome: 'success', target: id, ...event })
+      })
+    },
+
+    async revokeFamily (id, event) {
+      return await confirmed(async (set) => {
+        const ended = await set.refreshTokens.revokeFamily(id)
+        await endAccessTokens(set, id, event)
+        return ended
+      })
+    },
+
+    endAccessTokens,
+
+    async revokeSubject (subject, { exceptFamily, stores: given } = {}) {
+      const revoke = async (set: StoreSet): Promise<void> => {
+        const families = await set.refreshTokens.revokeBySubject(subject, { exceptFamily })
+        // Dates in tokens are whole seconds: one that was issued in this very second is refused as well.
+        await write(set, [{ kind: 'subject', id: subject, issuedBefore: new Date() }, ...families.map((id) => ({ kind: 'family' as const, id }))])
+      }
+      await (given === undefined || given === stores ? confirmed(revoke) : revoke(given))
+    },
+
+    async revokeClient (clientId) {
+      return await confirmed(async (set) => {
+        const ended = await set.clients.revoke(clientId)
+        if (ended) await write(set, [{ kind: 'client', id: clientId }])
+        return ended
+      })
+    }
+  }
+}

@@ -1,0 +1,233 @@
+// `tokens` beside other processes on the same store: keys that are rotated, revocation that travels, and what is kept.
+import { randomBytes } from 'node:crypto'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import Fastify from 'fastify'
+import { calculateJwkThumbprint, createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
+import t from 'tap'
+import { createRevokedTokens } from '../../credentials/revoked-tokens.ts'
+import { bearerAuth } from '../../plugins/bearer-auth.ts'
+import { stores } from '../../plugins/stores.ts'
+import { tokens } from '../../plugins/tokens.ts'
+import { createDatabase, noServer } from '../stores/fixtures/postgres.ts'
+import type { FastifyInstance } from 'fastify'
+import type { JSONWebKeySet } from 'jose'
+import type { Test } from 'tap'
+import type { Algorithm } from '../../credentials/jwt-algorithms.ts'
+import type { TokensOptions } from '../../plugins/tokens.ts'
+
+const issuer = 'https://id.example'
+const alice = { subject: 'alice', clientId: 'web', scopes: ['me'] }
+const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+
+/** Where the processes of a service keep what they share. */
+interface Place { readonly directory: string; readonly url?: string }
+
+const engines: [string, string | false, (t: Test) => Promise<Place>][] = [
+  ['SQLite', false, async (t) => ({ directory: t.testdir({}) })],
+  ['PostgreSQL', noServer, async (t) => {
+    const { url, drop } = await createDatabase()
+    t.teardown(drop)
+    return { directory: t.testdir({}), url }
+  }]
+]
+
+/** One process of a service; those with one directory share a store. */
+async function service (t: Test, place: string | Place, options: Partial<TokensOptions> = {}, algorithms?: readonly Algorithm[]): Promise<FastifyInstance> {
+  const { directory, url } = typeof place === 'string' ? { directory: place } as Place : place
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(stores, url === undefined ? { file: join(directory, 'tokens.sqlite') } : { url })
+  await app.register(tokens, { issuer, keyFile: join(directory, 'token-key'), createKey: true, pollSeconds: 1, keyLeadSeconds: 2, ...options })
+  await app.register(bearerAuth, { keySource: app.tokens.keySource, isRevoked: app.tokens.isRevoked, issuer, audience: issuer, ...(algorithms === undefined ? {} : { algorithms }) })
+  app.get('/me', { onRequest: app.bearer }, (request) => app.bearer.principal(request).subject)
+  return app
+}
+
+async function statusOf (app: FastifyInstance, token: string): Promise<number> {
+  return (await app.inject({ url: '/me', headers: { authorization: `Bearer ${token}` } })).statusCode
+}
+
+/** Waits until `condition` holds; how long it took. */
+async function until (condition: () => boolean | Promise<boolean>, seconds = 10): Promise<number> {
+  const start = Date.now()
+  while (!await condition()) {
+    if (Date.now() - start > seconds * 1000) return Infinity
+    await wait(20)
+  }
+  return Date.now() - start
+}
+
+for (const algorithm of ['ES256', 'EdDSA', 'RS256'] as const) {
+  t.test(`R061 R069 ${algorithm}: what is signed verifies, here and by the published keys`, async (t) => {
+    const app = await service(t, t.testdir({}), { algorithm })
+    const { accessToken } = app.tokens.issue(alice)
+    t.equal(await statusOf(app, accessToken), 200)
+    const jwks = app.tokens.jwks as JSONWebKeySet
+    const [key] = jwks.keys
+    t.equal(key?.kid, await calculateJwkThumbprint(key ?? { kty: '' }))
+    t.notOk(jwks.keys.some((jwk) => ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k'].some((member) => member in jwk)), 'R069')
+    const { protectedHeader } = await jwtVerify(accessToken, createLocalJWKSet(jwks), { issuer, audience: issuer, typ: 'at+jwt' })
+    t.strictSame(protectedHeader, { alg: algorithm, typ: 'at+jwt', kid: key?.kid })
+  })
+}
+
+t.test('R061 HS256 has no published key, and verifies here', async (t) => {
+  const app = await service(t, t.testdir({}), { algorithm: 'HS256' }, ['HS256'])
+  const { accessToken } = app.tokens.issue(alice)
+  t.strictSame(app.tokens.jwks.keys, [])
+  t.equal(await statusOf(app, accessToken), 200)
+  t.equal(await statusOf(app, `${accessToken.slice(0, -2)}AA`), 401)
+})
+
+t.test('R041 keys of before a change of algorithm verify on, but never a secret beside public keys', async (t) => {
+  const directory = t.testdir({})
+  const first = await service(t, directory)
+  const es256 = first.tokens.issue(alice).accessToken
+  const second = await service(t, directory, { algorithm: 'EdDSA' })
+  t.equal(await statusOf(second, es256), 200)
+  t.equal(decodeProtectedHeader(second.tokens.issue(alice).accessToken).alg, 'EdDSA')
+  const third = await service(t, directory, { algorithm: 'HS256' }, ['HS256'])
+  t.equal(await statusOf(third, es256), 401)
+  t.equal(await statusOf(third, third.tokens.issue(alice).accessToken), 200)
+})
+
+for (const [engine, skip, open] of engines) {
+  t.test(`R061 of several processes that start at once all sign with one key (${engine})`, { skip }, async (t) => {
+    const directory = await open(t)
+    await (await service(t, directory)).tokens.rotateKeys({ overlap: false })
+    const all = await Promise.all(Array.from({ length: 5 }, () => service(t, directory)))
+    const kids = all.map((app) => decodeProtectedHeader(app.tokens.issue(alice).accessToken).kid)
+    t.equal(new Set(kids).size, 1)
+    for (const app of all) t.equal(await statusOf(app, all[0]?.tokens.issue(alice).accessToken ?? ''), 200)
+
+    await t.test('and of several that rotate at once one does', async (t) => {
+      const rotated = await Promise.all(all.map((app) => app.tokens.rotateKeys()))
+      t.equal(new Set(rotated).size, 1)
+      t.equal((await all[0]?.stores.signingKeys.list(new Date()))?.length, 2)
+    })
+  })
+}
+
+for (const [engine, skip, open] of engines) {
+  t.test(`R069 a rotation overlaps: published before it signs, known elsewhere without a restart, the old key verifies on (${engine})`, { skip }, async (t) => {
+    const directory = await open(t)
+    const [one, other] = [await service(t, directory), await service(t, directory)]
+    const before = one.tokens.issue(alice).accessToken
+    const kid = await one.tokens.rotateKeys()
+    t.strictSame(one.tokens.jwks.keys.map((key) => key.kid), [kid, decodeProtectedHeader(before).kid])
+    t.not(decodeProtectedHeader(one.tokens.issue(alice).accessToken).kid, kid, 'it does not sign yet')
+    t.ok(await until(() => other.tokens.keySource.get(kid) !== null) < 2000, 'another process has it before that')
+    t.ok(await until(() => decodeProtectedHeader(one.tokens.issue(alice).accessToken).kid === kid) < 5000)
+    t.equal(await statusOf(other, one.tokens.issue(alice).accessToken), 200)
+    t.equal(await statusOf(other, before), 200)
+    t.equal(await statusOf(one, before), 200)
+  })
+}
+
+t.test('R069 a key that leaked ends at once, elsewhere by the next poll', async (t) => {
+  const directory = t.testdir({})
+  const [one, other] = [await service(t, directory), await service(t, directory)]
+  const leaked = other.tokens.issue(alice).accessToken
+  t.equal(await statusOf(one, leaked), 200)
+  const kid = await one.tokens.rotateKeys({ overlap: false })
+  t.equal(await statusOf(one, leaked), 401, 'though it was verified before')
+  t.equal(decodeProtectedHeader(one.tokens.issue(alice).accessToken).kid, kid)
+  t.ok(await until(async () => await statusOf(other, leaked) === 401) < 2000)
+})
+
+t.test('R061 a key is replaced before it is too old', async (t) => {
+  const app = await service(t, t.testdir({}), { keyLeadSeconds: 3600 })
+  const kid = decodeProtectedHeader(app.tokens.issue(alice).accessToken).kid ?? ''
+  await app.stores.signingKeys.end(kid, new Date(Date.now() + 3_000_000))
+  t.ok(await until(() => app.tokens.jwks.keys.length === 2) < 3000)
+  const [next, old] = await app.stores.signingKeys.list(new Date())
+  t.equal(next?.activeFrom.getTime(), old?.retireAt.getTime(), 'when the old one retires')
+  t.equal(decodeProtectedHeader(app.tokens.issue(alice).accessToken).kid, kid)
+})
+
+for (const [engine, skip, open] of engines) {
+  t.test(`R066 R144 what one process revokes another refuses by its next poll (${engine})`, { skip }, async (t) => {
+    const directory = await open(t)
+    const [one, other] = [await service(t, directory), await service(t, directory)]
+    const opened = await one.tokens.open(alice)
+    const ways: [string, string, () => Promise<unknown>][] = [
+      ['a token', one.tokens.issue({ ...alice, subject: 'bob' }).accessToken, () => one.tokens.revoke(ways[0]?.[1] ?? '', 'web')],
+      ['a family', opened.accessToken, () => one.tokens.revoke(opened.refreshToken, 'web')],
+      ['a subject', (await one.tokens.open({ ...alice, subject: 'carol' })).accessToken, () => one.tokens.revokeSubject('carol')],
+      ['a subject without a family', one.tokens.issue({ ...alice, subject: 'dave' }).accessToken, () => one.tokens.revokeSubject('dave')]
+    ]
+    for (const [title, token, revoke] of ways) {
+      await t.test(title, async (t) => {
+        t.equal(await statusOf(other, token), 200)
+        await revoke()
+        t.equal(await statusOf(one, token), 401, 'at once where it was done')
+        t.ok(await until(async () => await statusOf(other, token) === 401) < 2000, 'and within the bound elsewhere')
+      })
+    }
+    const started = await service(t, directory)
+    for (const [title, token] of ways) t.equal(await statusOf(started, token), 401, `a process that starts later knows of ${title}`)
+  })
+}
+
+t.test('R066 the check of revocation asks no store', async (t) => {
+  const app = await service(t, t.testdir({}))
+  const { accessToken } = app.tokens.issue(alice)
+  t.equal(typeof app.tokens.isRevoked({ claims: { jti: '1' } }), 'boolean', 'it answers at once')
+  await app.stores.close()
+  t.equal(await statusOf(app, accessToken), 200)
+  t.ok(await until(async () => await statusOf(app, accessToken) === 503) < 8000, 'R158 but not for longer than the bound: then nothing is known')
+})
+
+t.test('R207 a key file that is another one does not start, and tells nothing', async (t) => {
+  const directory = t.testdir({})
+  await (await service(t, directory)).close()
+  await writeFile(join(directory, 'token-key'), randomBytes(32).toString('base64'), { mode: 0o600 })
+  await t.rejects(service(t, directory), { code: 'GATEHOUSE_KEY_FILE_INVALID', message: /does not open the signing keys/ })
+})
+
+t.test('R139 R135 R207 the database and its log of writes hold no secret', async (t) => {
+  const directory = t.testdir({})
+  const app = await service(t, directory)
+  const first = await app.tokens.open(alice)
+  const second = await app.tokens.refresh({ refreshToken: first.refreshToken, clientId: 'web' })
+  const { secret } = await app.tokens.createClient({ name: 'import', grants: ['client_credentials'], scopes: ['me'] })
+  const secrets = [first.refreshToken, first.accessToken, second.refreshToken, second.accessToken, secret, (await readFile(join(directory, 'token-key'), 'utf8')).trim()]
+  const files = (await readdir(directory)).filter((name) => name.startsWith('tokens.sqlite'))
+  t.ok(files.length >= 2, 'the file and its WAL')
+  for (const name of files) {
+    const bytes = await readFile(join(directory, name))
+    for (const value of secrets) {
+      t.notOk(bytes.includes(value), name)
+      if (!value.includes('.')) t.notOk(bytes.includes(Buffer.from(value, 'base64')), name)
+    }
+    t.notOk(bytes.includes('PRIVATE KEY'))
+  }
+})
+
+t.test('R066 what a token is refused by', async (t) => {
+  const now = Date.now()
+  const token = { tokenId: 'jti', familyId: 'family', subject: 'alice', clientId: 'web', issuedAt: now }
+  const expiresAt = new Date(now + 1000)
+  const rows: [string, Parameters<ReturnType<typeof createRevokedTokens>['add']>[0][number], Partial<typeof token> | { familyId: null }, boolean][] = [
+    ['its id', { kind: 'token', id: 'jti', issuedBefore: null, expiresAt }, {}, true],
+    ['another id', { kind: 'token', id: 'alice', issuedBefore: null, expiresAt }, {}, false],
+    ['its family', { kind: 'family', id: 'family', issuedBefore: null, expiresAt }, {}, true],
+    ['its client', { kind: 'client', id: 'web', issuedBefore: null, expiresAt }, {}, true],
+    ['its subject, before it was issued', { kind: 'subject', id: 'alice', issuedBefore: new Date(now), expiresAt }, { familyId: null }, false],
+    ['its subject, after it was issued', { kind: 'subject', id: 'alice', issuedBefore: new Date(now + 1), expiresAt }, { familyId: null }, true],
+    ['its subject, where its family stays', { kind: 'subject', id: 'alice', issuedBefore: new Date(now + 1), expiresAt }, {}, false],
+    ['nothing any more', { kind: 'token', id: 'jti', issuedBefore: null, expiresAt: new Date(now) }, {}, false]
+  ]
+  for (const [title, entry, changes, refused] of rows) {
+    const table = createRevokedTokens()
+    table.add([entry])
+    t.equal(table.has({ ...token, ...changes }, now), refused, title)
+    table.prune(now + 2000)
+    t.notOk(table.has({ ...token, ...changes }, now))
+  }
+  const table = createRevokedTokens()
+  table.add([{ kind: 'family', id: 'family', issuedBefore: null, expiresAt: new Date(now + 5000) }])
+  table.add([{ kind: 'family', id: 'family', issuedBefore: new Date(0), expiresAt: new Date(now + 10) }])
+  t.ok(table.has(token, now + 4000), 'of two the stricter one stays')
+})

@@ -1,0 +1,248 @@
+// The PostgreSQL stores: the contract between several pools, and what is PostgreSQL's own.
+import { spawn } from 'node:child_process'
+import { createServer, connect } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import Fastify from 'fastify'
+import { sql } from 'kysely'
+import t from 'tap'
+import { stores as storesPlugin } from '../../plugins/stores.ts'
+import { createMigrator, migrateToLatest } from '../../stores/migrate.ts'
+import { createPostgresStores, openPostgres } from '../../stores/postgres.ts'
+import { createSqlStores } from '../../stores/sql.ts'
+import { storeContract } from '../../testing/store-contract.ts'
+import { inSeconds, userOf } from '../../testing/stores/check.ts'
+import { createDatabase, noServer } from './fixtures/postgres.ts'
+import { tablesOf } from './fixtures/tables.ts'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Test } from 'tap'
+
+const skip = noServer
+const writer = join(import.meta.dirname, 'fixtures/writer.ts')
+
+async function databaseOf (t: Test): Promise<string> {
+  const { url, drop } = await createDatabase()
+  t.teardown(drop)
+  return url
+}
+
+function gate (): { opened: Promise<void>; open: () => void } {
+  let open = (): void => undefined
+  const opened = new Promise<void>((resolve) => { open = resolve })
+  return { opened, open: () => open() }
+}
+
+t.test('PostgreSQL keeps the contract of the stores, with three pools at once', { skip }, async (t) => {
+  const url = await databaseOf(t)
+  const db = await openPostgres(url)
+  await migrateToLatest(db)
+  const tables = await tablesOf(db)
+  const others = [createSqlStores(await openPostgres(url)), createSqlStores(await openPostgres(url))]
+  t.teardown(() => Promise.all([db.destroy(), ...others.map((one) => one.close())]))
+  // A pool connects when it is used: those that race have all their connections before they start.
+  for (const one of others) await Promise.all(Array.from({ length: 10 }, () => one.ping()))
+  for (const { title, check } of storeContract) {
+    t.test(title, async (t) => {
+      await sql`truncate ${sql.join(tables.map((name) => sql.table(name)))}`.execute(db)
+      const stores = createSqlStores(await openPostgres(url))
+      t.teardown(() => stores.close())
+      await stores.ping()
+      await check(stores, others)
+    })
+  }
+})
+
+t.test('three processes start at once on one empty database; what each had acknowledged before SIGKILL is there after it', { skip }, async (t) => {
+  const url = await databaseOf(t)
+  const acknowledged = (await Promise.all([1, 2, 3].map(async () => {
+    const child = spawn(process.execPath, [...process.execArgv, writer, url], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const ids: string[] = []
+    for await (const id of createInterface({ input: child.stdout })) {
+      ids.push(id)
+      if (ids.length === 20) child.kill('SIGKILL')
+    }
+    t.ok(ids.length >= 20)
+    return ids
+  }))).flat()
+  const stores = await createPostgresStores(url)
+  t.teardown(() => stores.close())
+  for (const id of acknowledged) t.ok(await stores.items.get(id), id)
+})
+
+t.test('migrations go up, down one by one, and up again', { skip }, async (t) => {
+  const db = await openPostgres(await databaseOf(t))
+  t.teardown(() => db.destroy())
+  await migrateToLatest(db)
+  const whole = await tablesOf(db)
+  const migrator = createMigrator(db)
+  for (let left = (await migrator.getMigrations()).length; left > 0; left--) t.equal((await migrator.migrateDown()).error, undefined)
+  t.same(await tablesOf(db), [])
+  await migrateToLatest(db)
+  await migrateToLatest(db)
+  t.same(await tablesOf(db), whole)
+})
+
+t.test('a stricter isolation, as the standard of a database, changes nothing: races are judged, not refused', { skip }, async (t) => {
+  const url = await databaseOf(t)
+  const db = await openPostgres(url)
+  await sql`alter database ${sql.id(new URL(url).pathname.slice(1))} set default_transaction_isolation = 'serializable'`.execute(db)
+  await db.destroy()
+  const stores = await createPostgresStores(url)
+  t.teardown(() => stores.close())
+  await Promise.all(Array.from({ length: 10 }, () => stores.ping()))
+  for (const { title, check } of storeContract.filter(({ title }) => /of 100 parallel|demote each other|take a name at once/.test(title))) {
+    await t.test(title, () => check(stores))
+  }
+})
+
+t.test('text is ordered by its bytes, whatever the order of the database', { skip }, async (t) => {
+  const db = await openPostgres(await databaseOf(t))
+  t.teardown(() => db.destroy())
+  await migrateToLatest(db)
+  const { rows } = await sql<{ name: string }>`select table_name || '.' || column_name as name from information_schema.columns
+    where table_schema = 'public' and table_name not like 'kysely%' and data_type = 'text' and collation_name is distinct from 'C'`.execute(db)
+  t.same(rows, [])
+})
+
+t.test('a migration that fails leaves nothing behind and says which it was', { skip }, async (t) => {
+  const db = await openPostgres(await databaseOf(t))
+  t.teardown(() => db.destroy())
+  await sql`create table api_keys (id text)`.execute(db)
+  const error = await migrateToLatest(db).then(() => null, (error: Error) => error)
+  t.match(error, { message: /0003_api_keys/, cause: Error })
+  t.same(await tablesOf(db), ['api_keys'], 'the migrations before it are undone as well')
+})
+
+t.test('R066 a revocation whose transaction ends after younger ones is read by whoever read those', { skip }, async (t) => {
+  const url = await databaseOf(t)
+  const stores = await createPostgresStores(url)
+  const other = await createPostgresStores(url)
+  t.teardown(() => Promise.all([stores.close(), other.close()]))
+  const now = new Date()
+  const revocationOf = (id: string) => ({ kind: 'token' as const, id, issuedBefore: null, expiresAt: inSeconds(900) })
+  const [added, readOn] = [gate(), gate()]
+  const late = stores.transaction(async ({ revocations }) => {
+    await revocations.add([revocationOf('late')])
+    added.open()
+    await readOn.opened
+  })
+  await added.opened
+  const idsOf = async (cursor: string | null) => {
+    const read = await other.revocations.since(cursor, now)
+    return { ids: read.revocations.map(({ id }) => id), cursor: read.cursor }
+  }
+  await other.revocations.add([revocationOf('young')])
+  const before = await idsOf(null)
+  t.same(before.ids, ['young'])
+  await other.revocations.add([revocationOf('younger')])
+  const between = await idsOf(before.cursor)
+  t.ok(between.ids.includes('younger') && !between.ids.includes('late'))
+  readOn.open()
+  await late
+  const after = await idsOf(between.cursor)
+  t.ok(after.ids.includes('late'))
+  await other.revocations.add([revocationOf('last')])
+  t.same((await idsOf(after.cursor)).ids, ['last'], 'and what is behind every transaction is not read again')
+})
+
+t.test('R007 R005 a failing engine is 503 with its own words for the log only', { skip }, async (t) => {
+  const db = await openPostgres(await databaseOf(t))
+  t.teardown(() => db.destroy())
+  const error = await createSqlStores(db).users.findByName('alice').then(() => null, (error) => error)
+  t.match(error, { code: 'unavailable', statusCode: 503, retryAfterSeconds: 1, reason: /PostgreSQL/, cause: /does not exist/ })
+  t.notMatch(`${error?.message} ${error?.detail}`, /exist/)
+})
+
+t.test('R007 no server is 503', async (t) => {
+  const db = await openPostgres('postgres://nobody:secret-word@127.0.0.1:1/none')
+  t.teardown(() => db.destroy())
+  const error = await createSqlStores(db).ping().then(() => null, (error) => error)
+  t.match(error, { code: 'unavailable', statusCode: 503 })
+  t.notMatch(JSON.stringify([error, String(error.cause)]), /secret-word/)
+})
+
+/** Between the stores and the server: as soon as it is told to, it lets nothing through any more. */
+async function proxyOf (t: Test, url: string) {
+  const state = { silent: false }
+  const sockets = new Set<Socket>()
+  const target = new URL(url)
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port === '' ? 5432 : target.port), target.hostname)
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => { sockets.delete(socket) })
+    }
+    client.on('data', (chunk) => { if (!state.silent) upstream.write(chunk) })
+    upstream.on('data', (chunk) => { if (!state.silent) client.write(chunk) })
+  })
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  const cut = () => { for (const socket of sockets) socket.destroy() }
+  t.teardown(() => { cut(); server.close() })
+  const through = new URL(url)
+  through.host = `127.0.0.1:${String((server.address() as AddressInfo).port)}`
+  return { url: through.href, state, cut }
+}
+
+t.test('R007 a server that hangs is 503 in bounded time, in a transaction too, and is used again when it answers', { skip, timeout: 60_000 }, async (t) => {
+  const proxy = await proxyOf(t, await databaseOf(t))
+  const stores = await createPostgresStores(proxy.url)
+  t.teardown(() => stores.close())
+  await stores.users.create(userOf('alice'))
+  proxy.state.silent = true
+  const start = performance.now()
+  const calls = [() => stores.users.findByName('alice'), () => stores.users.create(userOf('bob')), () => stores.transaction(async ({ items }) => items.list())]
+  for (const error of await Promise.all(calls.map((call) => call().then(() => null, (error) => error)))) t.match(error, { code: 'unavailable', statusCode: 503 })
+  t.ok(performance.now() - start < 10_000, `${performance.now() - start} ms`)
+  proxy.state.silent = false
+  t.match(await stores.users.findByName('alice'), { username: 'alice' })
+})
+
+t.test('R007 connections that break are 503 at most once each, and nothing is left of what was not committed', { skip }, async (t) => {
+  const proxy = await proxyOf(t, await databaseOf(t))
+  const stores = await createPostgresStores(proxy.url)
+  t.teardown(() => stores.close())
+  const lost = stores.transaction(async ({ items }) => {
+    await items.create({ owner: 'alice', title: 'lost' })
+    proxy.cut()
+    await items.list()
+  })
+  await t.rejects(lost, { code: 'unavailable' })
+  t.same(await stores.items.list(), { items: [] })
+})
+
+t.test('R007 who waits for a lock gives up in bounded time', { skip, timeout: 30_000 }, async (t) => {
+  const url = await databaseOf(t)
+  const [stores, other] = [await createPostgresStores(url), await openPostgres(url)]
+  t.teardown(() => Promise.all([stores.close(), other.destroy()]))
+  const { id } = await stores.users.create(userOf('alice'))
+  await other.transaction().execute(async (transaction) => {
+    await transaction.updateTable('users').set({ email: 'x' }).where('id', '=', id).execute()
+    await t.rejects(stores.users.update(id, { disabled: true }), { code: 'unavailable', cause: /lock timeout/ })
+    t.match(await stores.users.findById(id), { id }, 'who only reads does not wait')
+  })
+  t.match(await stores.users.update(id, { disabled: true }), { disabled: true })
+})
+
+t.test('without the driver the start stops and names the package to install', async (t) => {
+  const module = (code: string): string => `data:text/javascript,${encodeURIComponent(code)}`
+  const hook = module(`export function resolve (specifier, context, next) {
+    if (specifier !== 'pg') return next(specifier, context)
+    throw Object.assign(new Error('not found'), { code: 'ERR_MODULE_NOT_FOUND' })
+  }`)
+  const preload = module(`import { register } from 'node:module'; register(${JSON.stringify(hook)})`)
+  const child = spawn(process.execPath, [...process.execArgv, '--import', preload, writer, 'postgres://127.0.0.1:1/none'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let output = ''
+  for await (const chunk of child.stderr.setEncoding('utf8')) output += String(chunk)
+  t.match(output, /GATEHOUSE_PEER_MISSING/)
+  t.match(output, /npm install pg/)
+})
+
+t.test('the plugin migrates, decorates app.stores and closes with the server', { skip }, async (t) => {
+  const app = Fastify()
+  await app.register(storesPlugin, Object.freeze({ url: await databaseOf(t) }))
+  await app.stores.ping()
+  await app.stores.users.create(userOf('alice'))
+  await app.close()
+  await t.rejects(app.stores.ping())
+})
