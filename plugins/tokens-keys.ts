@@ -121,8 +121,10 @@ export async function openTokenKeys (store: SigningKeyStore, wrappingKey: Buffer
     async rotate ({ overlap = true } = {}) {
       const now = new Date()
       const activeFrom = overlap ? later(now, keyLeadSeconds) : now
-      // Of several that rotate at once one does; a key that leaked has to go all the same.
-      const added = await addNext(activeFrom) || (!overlap && await addNext(activeFrom))
+      // Of several that rotate at once one does, however late the others get to the store: what is replaced is the newest
+      // key known here. A key that leaked has to go all the same.
+      const known = [...ring.keys()][0] ?? (await newest())?.kid ?? null
+      const added = overlap ? await add(activeFrom, known) : await addNext(activeFrom) || await addNext(activeFrom)
       if (!added && !overlap) throw refusal('conflict', { detail: 'The keys are being rotated by somebody else.' })
       const [last, ...earlier] = await store.list(now)
       const at = overlap ? later(activeFrom, LONGEST_LIFE_SECONDS) : now
