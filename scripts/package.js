@@ -117,7 +117,9 @@ async function prepareTypes () {
   for (const file of readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))) {
     const target = join(typed, 'examples', file)
     mkdirSync(dirname(target), { recursive: true })
-    writeFileSync(target, readFileSync(join(root, 'examples', file), 'utf8').replaceAll(/ from '(?:\.\.\/)+index\.ts'/g, ` from '${name}'`))
+    writeFileSync(target, readFileSync(join(root, 'examples', file), 'utf8')
+      .replaceAll(/ from '(?:\.\.\/)+index\.ts'/g, ` from '${name}'`)
+      .replaceAll(/ from '(?:\.\.\/)+routes\/([\w-]+)\.ts'/g, ` from '${name}/routes/$1'`))
   }
   writeFileSync(join(typed, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts', 'examples'] }))
   // And a project that knows one plugin only: what its types need comes with it.
