@@ -1,4 +1,5 @@
 // The signature algorithms of RFC 7518 §3.1 and RFC 8037 that a key may be bound to. Adding one is adding a row.
+import type { HmacHash } from './hmac.ts'
 
 interface AlgorithmRow {
   /** The JWK key type (RFC 7518 §6.1, RFC 8037 §2). */
@@ -9,14 +10,16 @@ interface AlgorithmRow {
   readonly namedCurve?: string
   /** The least key: bytes of a secret (RFC 7518 §3.2), bits of an RSA modulus (§3.3). */
   readonly minimum?: number
+  /** The hash of an HMAC (RFC 7518 §3.2). */
+  readonly hash?: HmacHash
 }
 
 const rsa = { kty: 'RSA', minimum: 2048 } as const
 
 const rows = {
-  HS256: { kty: 'oct', minimum: 32 },
-  HS384: { kty: 'oct', minimum: 48 },
-  HS512: { kty: 'oct', minimum: 64 },
+  HS256: { kty: 'oct', minimum: 32, hash: 'sha256' },
+  HS384: { kty: 'oct', minimum: 48, hash: 'sha384' },
+  HS512: { kty: 'oct', minimum: 64, hash: 'sha512' },
   RS256: rsa,
   RS384: rsa,
   RS512: rsa,

@@ -56,17 +56,13 @@ interface VerifiedToken {
 }
 
 async function createFindKey (keys: BearerKeys): Promise<FindKey> {
-  const { createCheck, createFixedChecks } = await import('../credentials/jwt-verifiers.ts')
+  const { createCheck, createFixedCheck } = await import('../credentials/jwt-verifiers.ts')
   if ('source' in keys) {
     const { source, algorithms } = keys
     const bindKey = createKeyBinder(algorithms, createCheck)
     return ({ kid }) => chain(source.get(kid), bindKey)
   }
-  const checks = await createFixedChecks(keys.fixed)
-  return createKeyring(keys.fixed.flatMap(({ kid, algorithm }, index) => {
-    const check = checks[index]
-    return check === undefined ? [] : [{ kid, algorithm, check }]
-  }))
+  return createKeyring(await Promise.all(keys.fixed.map(async (key) => ({ ...key, check: await createFixedCheck(key) }))))
 }
 
 function assertSignature (jwt: UnverifiedJwt, key: RingKey | null): asserts key is RingKey {

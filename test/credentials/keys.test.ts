@@ -1,11 +1,12 @@
 // API keys and signing keys.
-import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createHash, createHmac, createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { calculateJwkThumbprint, jwtVerify } from 'jose'
 import t from 'tap'
 import { assertKeyPrefix, createApiKey, matchesDigest, parseApiKey } from '../../credentials/api-keys.ts'
+import { createHmacCheck } from '../../credentials/hmac.ts'
 import { createTokenSigner } from '../../credentials/jwt-signers.ts'
 import { loadKeyFile, loadOrCreateKeyFile } from '../../credentials/key-file.ts'
 import { generateSigningKey, publishedJwk, signingAlgorithms, unwrapSigningKey, verificationKeyOf, wrapSigningKey } from '../../credentials/signing-keys.ts'
@@ -190,3 +191,29 @@ for (const algorithm of signingAlgorithms) {
     }
   })
 }
+
+t.test('codes under a secret are those of RFC 4231, and of node:crypto for every length', async (t) => {
+  const vectors = [
+    { key: Buffer.alloc(20, 0x0b), text: 'Hi There', sha256: 'b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7' },
+    { key: Buffer.from('Jefe'), text: 'what do ya want for nothing?', sha256: '5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843' },
+    { key: Buffer.alloc(131, 0xaa), text: 'Test Using Larger Than Block-Size Key - Hash Key First', sha256: '60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54' }
+  ]
+  for (const { key, text, sha256 } of vectors) t.ok(createHmacCheck('sha256', createSecretKey(key))(text, Buffer.from(sha256, 'hex')))
+  for (const name of ['sha256', 'sha384', 'sha512'] as const) {
+    for (const keyBytes of [32, 64, 65, 128, 129, 300]) {
+      const key = createSecretKey(randomBytes(keyBytes))
+      const isCodeOf = createHmacCheck(name, key)
+      // A long text between short ones: what one left behind is never part of the next.
+      for (const length of [0, 1, 63, 64, 65, 127, 129, 9000, 40, 2048, 20_000, 7]) {
+        const text = randomBytes(length).toString('base64url').slice(0, length)
+        const code = createHmac(name, key).update(text).digest()
+        const changed = Buffer.from(code)
+        changed[length % code.length] = (changed[length % code.length] ?? 0) ^ 1
+        if (!isCodeOf(text, code)) t.fail(`${name} of ${length} bytes under ${keyBytes}`)
+        for (const wrong of [changed, code.subarray(1), Buffer.concat([code, code]), Buffer.alloc(0)]) {
+          if (isCodeOf(text, wrong)) t.fail(`${name} of ${length} bytes takes a wrong code`)
+        }
+      }
+    }
+  }
+})
