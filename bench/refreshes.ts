@@ -11,6 +11,7 @@ import type { ChainsResult, ProbeOrder } from './probe-load.ts'
 
 const RUNS = 3
 const SECONDS = 3
+const WARM_UP_SECONDS = 4
 const CHAINS = 8
 const DAY_MS = 86_400_000
 
@@ -19,7 +20,7 @@ export interface RefreshRates { readonly perSecond: number; readonly statementsP
 async function overHttp (): Promise<number> {
   return await withProcesses({ row: 'refreshes', load: 'probe-load.js', pinned }, async (ask) => {
     const drive = async (seconds: number): Promise<ChainsResult> => await ask<ChainsResult>((port) => ({ port, seconds, chains: CHAINS } satisfies ProbeOrder))
-    await drive(1)
+    await drive(WARM_UP_SECONDS)
     return (await drive(SECONDS)).perSecond
   })
 }
@@ -45,7 +46,7 @@ async function statements (): Promise<number> {
     for (; performance.now() < end; done += 1) await rotate()
     return done / seconds
   }
-  await during(1)
+  await during(WARM_UP_SECONDS)
   return await during(SECONDS)
 }
 
