@@ -17,7 +17,9 @@ function formOf<M extends TProperties> (members: M): TObject<M & { csrf_token: t
 
 /** A form with a box for each of `fields` beside its own members. */
 function withBoxes<M extends TProperties> (members: M, fields: readonly string[]): TObject<M & { csrf_token: typeof csrfToken }> {
-  return formOf({ ...Object.fromEntries(fields.map((field) => [field, ticked])), ...members })
+  // Their names are known when the pages are registered; what is typed is the rest.
+  const boxes: object = Object.fromEntries(fields.map((field) => [field, ticked]))
+  return formOf({ ...boxes, ...members })
 }
 
 export const EmptyForm = formOf({})

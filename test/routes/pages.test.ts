@@ -27,6 +27,26 @@ const forms: [string, Record<string, string>][] = [
   ['/administration/clients/client_4fZk2mQp9XaB4fZk2mQp9X/end', {}]
 ]
 
+t.test('R010 the pages are guarded as every other route, and are no part of the API', async (t) => {
+  const { app } = await buildDemo(t)
+  const rows = app.guardedRoutes().filter(({ method, url }) => method !== 'HEAD' && /^\/(?:$|assets|sign-|account|administration)/.test(url))
+    .map(({ method, url, access, requirement, scopes, csrf, limits }) => [`${method} ${url}`, access, (requirement ?? []).map((alternative) => Object.keys(alternative).join()).join('|'), scopes.join(), csrf, limits.map(({ name }) => name).join()])
+  const own = (url: string, ...limits: string[]): unknown[] => [`POST ${url}`, 'guarded', 'session', '', 'token', limits.join()]
+  const admin = (line: string): unknown[] => [line, 'guarded', 'session', 'admin', line.startsWith('GET') ? null : 'token', '']
+  const expected = [
+    ['GET /', 'optional', 'session|', '', null, ''],
+    ...['gatehouse.css', 'gatehouse.js', 'logo.svg'].map((name) => [`GET /assets/${name}`, 'public', '', '', null, '']),
+    ['POST /sign-in', 'public', '', '', 'not-cross-site', 'session,session-failures'],
+    own('/sign-out'), own('/account/keys'), own('/account/keys/:id/rotate'), own('/account/keys/:id/revoke'),
+    own('/account/sessions/:id/end'), own('/account/sessions/end'), own('/account/password', 'password-failures'),
+    ...['GET /administration/users', 'POST /administration/users/:id/roles', 'POST /administration/users/:id/:state', 'GET /administration/clients', 'POST /administration/clients', 'POST /administration/clients/:id/end', 'GET /administration/events'].map(admin)
+  ]
+  const sorted = (lines: unknown[][]): string[] => lines.map((line) => JSON.stringify(line)).sort()
+  t.strictSame(sorted(rows), sorted(expected))
+  const { paths } = (await app.inject('/openapi.json')).json<{ paths: object }>()
+  t.strictSame(Object.keys(paths).filter((url) => /^\/(?:$|assets|sign-|account|administration)/.test(url)), [])
+})
+
 t.test('R170 every page has its policy, and no page has anything inline', async (t) => {
   const demo = await buildDemo(t)
   const boss = await signInAt(demo, await demo.person('boss', ['admin']))
@@ -50,10 +70,10 @@ t.test('templates escape: what they write as it is is a template of ours', async
 
 t.test('the files of the pages', async (t) => {
   const demo = await buildDemo(t)
-  for (const [name, type] of [['gatehouse.css', 'text/css'], ['gatehouse.js', 'text/javascript'], ['logo.svg', 'image/svg+xml']] as const) {
+  for (const [name, type] of [['gatehouse.css', /^text\/css/], ['gatehouse.js', /^(?:text|application)\/javascript/], ['logo.svg', /^image\/svg\+xml/]] as const) {
     const file = await demo.send({ url: `/assets/${name}` })
     t.equal(file.statusCode, 200)
-    t.match(file.headers, { 'content-type': new RegExp(`^${type.replace('+', '\\+')}`), 'cache-control': 'no-cache', etag: String })
+    t.match(file.headers, { 'content-type': type, 'cache-control': 'no-cache', etag: String })
     t.equal((await demo.send({ url: `/assets/${name}`, headers: { 'if-none-match': String(file.headers.etag) } })).statusCode, 304)
   }
   for (const url of ['/assets/', '/assets', '/assets/%2e%2e/layout.eta', '/assets/..%2flayout.eta', '/layout.eta', '/pages/layout.eta']) {
@@ -150,7 +170,7 @@ t.test('R114 signing in', async (t) => {
     })
   }
   await t.test('unknown, wrong and disabled are one page', async (t) => {
-    const bodies = await Promise.all(['nobody', 'alice', 'off'].map(async (username) => (await postForm(demo, '/sign-in', { username, password: 'wrong' })).body.replaceAll(username, '')))
+    const bodies = await Promise.all(['nobody', 'alice', 'off'].map(async (username) => (await postForm(demo, '/sign-in', { username, password: 'wrong' })).body.replace(`value="${username}"`, '')))
     t.equal(new Set(bodies).size, 1)
   })
   await t.test('R100 always begins a new session, and ends the one before', async (t) => {
