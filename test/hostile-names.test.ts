@@ -43,7 +43,6 @@ function assertLog (t: Test, { log }: Demo): void {
   t.ok(log.every((line) => typeof JSON.parse(line) === 'object'))
   const all = log.join('')
   t.strictSame(naughtyStrings.filter(({ text }) => !isWord(text) && all.includes(text)).map(({ title }) => title), [], 'the log has no name')
-  t.notMatch(all, /pwned/)
 }
 
 t.test('titles of items', async (t) => {
@@ -109,8 +108,7 @@ t.test('what a form holds when it comes back', async (t) => {
     await t.test(title, async (t) => {
       const back = await session.post('/account/keys', { name: text, expires_in_days: '90' })
       t.equal(back.statusCode, 400)
-      const [shown] = [...back.body.matchAll(/<input id="key-name"[^>]*>/g)].map(([tag]) => tag)
-      t.equal(/ (?:on\w+|autofocus|style)=/.test(shown ?? ''), false)
+      t.notMatch(skeletonOf(back.body).find((tag) => tag.startsWith('<input id="" name="" type="" value=""')), / (?:on\w+|autofocus|style)=/)
       if (line) t.strictSame(skeletonOf(back.body), expected, 'the page is the same but for the text')
       else t.match(back.body, /role="alert"/)
       t.notMatch(JSON.stringify(back.headers), /pwned/)
