@@ -11,7 +11,7 @@ import type { PageForm, RefusedForm } from './pages-forms.ts'
 import type { Done, Pages } from './pages-frame.ts'
 
 const MOST = 20
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const UUID = /^[0-9a-f-]{36}$/
 
 const grants = choicesOf('grant', {
   client_credentials: 'For itself, by its secret',
