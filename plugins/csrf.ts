@@ -75,7 +75,7 @@ async function loadTokens (): Promise<Tokens> {
     generate = added
     return host
   } as typeof host.decorateReply
-  await host.register(fastifyCsrfProtection, { sessionPlugin: '@fastify/session', getToken: (view) => (view as unknown as View).token, logLevel: 'silent' } as object)
+  await host.register(fastifyCsrfProtection, { sessionPlugin: '@fastify/session', getToken: (view: unknown) => (view as View).token, logLevel: 'silent' } as object)
   await host.ready()
   const protect = host.csrfProtection as unknown as (view: View, reply: { send (): void }, done: () => void) => void
   const log = { silent () { /* the refusal is logged by the core */ } }

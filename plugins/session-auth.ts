@@ -151,11 +151,15 @@ async function registerSessionAuth (app: FastifyInstance, options: SessionAuthOp
     reply.header('cache-control', 'no-store')
   }
 
+  function open (request: SessionRequest, reply: SessionReply, subject: string | ((write: OpenSession) => Promise<unknown>)): Promise<unknown> {
+    const within = typeof subject === 'string' ? (write: OpenSession) => stores.transaction((inside) => write(subject, inside)) : subject
+    return openWithin(request, reply, within)
+  }
+
   const guard = app.defineScheme(scheme)
   Object.assign(guard, {
     challenge,
-    open: (request: SessionRequest, reply: SessionReply, subjectOrWork: string | ((open: OpenSession) => Promise<unknown>)) => openWithin(request, reply,
-      typeof subjectOrWork === 'string' ? (open) => stores.transaction((inside) => open(subjectOrWork, inside)) : subjectOrWork),
+    open: open as SessionGuard['open'],
     async end (request: SessionRequest, reply: SessionReply) {
       const id = cookie.read(request.headers.cookie)
       if (id !== null) await endSession(digestOfSessionId(id), request)
