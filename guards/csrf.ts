@@ -6,8 +6,11 @@ import type { Plan } from './plan.ts'
 import type { Principal } from './principal.ts'
 import type { Scheme } from './scheme.ts'
 
-/** `token`: origin, and the token of the session; `origin`: that alone; `not-cross-site`: that nothing says otherwise. */
-export type CsrfProof = 'token' | 'origin' | 'not-cross-site'
+/**
+ * `token`: origin, and the token of the session in a header; `form`: the same, in a field of a form; `origin`: that alone;
+ * `not-cross-site`: that nothing says otherwise.
+ */
+export type CsrfProof = 'token' | 'form' | 'origin' | 'not-cross-site'
 
 /** A request that ambient schemes let in, and as whom. */
 export interface AmbientRequest {
@@ -33,9 +36,9 @@ export function isUnsafe (method: string): boolean {
 }
 
 /** What a route asks of requests by that method, and of those that its ambient schemes let in. */
-export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string): CsrfProof | null {
+export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string, inForm = false): CsrfProof | null {
   const ambient = isUnsafe(method) ? schemes.filter((scheme) => scheme.ambient) : []
-  if (ambient.some(({ csrfSecret }) => csrfSecret !== undefined)) return 'token'
+  if (ambient.some(({ csrfSecret }) => csrfSecret !== undefined)) return inForm ? 'form' : 'token'
   if (ambient.length > 0) return 'origin'
   return crossSite.length > 0 ? 'not-cross-site' : null
 }

@@ -28,7 +28,7 @@ export interface DeclaredRoute {
   wsHandler?: Handler
   onRequest?: unknown
   constraints?: Readonly<Record<string, unknown>>
-  config?: { refusal?: RefusalFormat; [routeRecord]?: RouteRecord }
+  config?: { refusal?: RefusalFormat; csrf?: 'form'; [routeRecord]?: RouteRecord }
   schema?: { security?: unknown }
 }
 
@@ -69,6 +69,7 @@ export function enrol (route: DeclaredRoute, levels: readonly PlacedNode[], regi
     url: route.url,
     contextual: levels.length > 0,
     format: routeFormat(route, place),
+    csrfInForm: route.config?.csrf === 'form',
     written,
     twice: route.routePath === '' && route.prefix !== '',
     constraints: route.constraints ?? {},

@@ -31,8 +31,8 @@ t.test('R010 the pages are guarded as every other route, and are no part of the 
   const { app } = await buildDemo(t)
   const rows = app.guardedRoutes().filter(({ method, url }) => method !== 'HEAD' && /^\/(?:$|assets|sign-|account|administration)/.test(url))
     .map(({ method, url, access, requirement, scopes, csrf, limits }) => [`${method} ${url}`, access, (requirement ?? []).map((alternative) => Object.keys(alternative).join()).join('|'), scopes.join(), csrf, limits.map(({ name }) => name).join()])
-  const own = (url: string, ...limits: string[]): unknown[] => [`POST ${url}`, 'guarded', 'session', '', 'token', limits.join()]
-  const admin = (line: string): unknown[] => [line, 'guarded', 'session', 'admin', line.startsWith('GET') ? null : 'token', '']
+  const own = (url: string, ...limits: string[]): unknown[] => [`POST ${url}`, 'guarded', 'session', '', 'form', limits.join()]
+  const admin = (line: string): unknown[] => [line, 'guarded', 'session', 'admin', line.startsWith('GET') ? null : 'form', '']
   const expected = [
     ['GET /', 'optional', 'session|', '', null, ''],
     ...['gatehouse.css', 'gatehouse.js', 'logo.svg'].map((name) => [`GET /assets/${name}`, 'public', '', '', null, '']),
