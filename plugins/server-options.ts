@@ -56,7 +56,7 @@ export interface HardenedOptions extends Pick<FastifyServerOptions,
   'schemaController' | 'trustProxy' | 'requestIdHeader' | 'genReqId' | 'logger' | 'logController' | 'rewriteUrl' |
   'return503OnClosing' | 'frameworkErrors' | 'clientErrorHandler'> {
   /** For the HTTP server; repeat it beside `https` for TLS. */
-  http: { requestTimeout: number; headersTimeout: number; connectionsCheckingInterval: number; maxHeaderSize: number; insecureHTTPParser: false }
+  http: { requestTimeout: number; headersTimeout: number; connectionsCheckingInterval: number; maxHeaderSize: number; requireHostHeader: false; insecureHTTPParser: false }
 }
 
 interface Settings extends Required<Omit<ServerOptionsOptions, 'requestIdHeader' | 'allowedHosts'>> {
@@ -180,6 +180,8 @@ export function serverOptions (options: ServerOptionsOptions = {}): HardenedOpti
       headersTimeout: settings.headersTimeoutSeconds * 1000,
       connectionsCheckingInterval: 1000,
       maxHeaderSize: settings.maxHeaderBytes,
+      // The check before routing requires it, and answers.
+      requireHostHeader: false,
       // Said out loud, it also overrules `node --insecure-http-parser`.
       insecureHTTPParser: false
     },
