@@ -135,9 +135,6 @@ function isPreflight ({ method, headers }: FastifyRequest): boolean {
   return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
-/** What Node says of a header that it does not send, before it has sent any. */
-const unsendable = ['ERR_INVALID_CHAR', 'ERR_HTTP_INVALID_HEADER_VALUE', 'ERR_INVALID_HTTP_TOKEN']
-
 function isSendable (name: string, value: unknown): boolean {
   try {
     validateHeaderName(name)
@@ -152,10 +149,8 @@ function isSendable (name: string, value: unknown): boolean {
  * The answer to an error still has the headers that the failed one had; with one that Node refuses it would fail as well,
  * and what is sent at last has none of ours, so that a page could not read that its request failed.
  */
-const dropUnsendable: onErrorHookHandler = (_request, reply, error, next) => {
-  if (unsendable.includes(error.code)) {
-    for (const [name, value] of Object.entries(reply.getHeaders())) if (!isSendable(name, value)) void reply.removeHeader(name)
-  }
+const dropUnsendable: onErrorHookHandler = (_request, reply, _error, next) => {
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (!isSendable(name, value)) void reply.removeHeader(name)
   next()
 }
 

@@ -7,7 +7,7 @@ import { assertInteger, assertKnownOptions, invalid, isRecord } from '../guards/
 export interface HstsOptions {
   /** How long a browser keeps to https; 0 takes back what was said before. @defaultValue 31536000: a year */
   maxAgeSeconds?: number
-  /** @defaultValue `true` */
+  /** Holds for every host below this one. @defaultValue `true` */
   includeSubDomains?: boolean
   /** Asks for a place in the lists of browsers, which is hard to leave; for a year or more, with subdomains. @defaultValue `false` */
   preload?: boolean
@@ -28,15 +28,15 @@ export interface SecurityHeadersOptions {
   pageContentSecurityPolicy?: string | false
   /** Sends both policies as `Content-Security-Policy-Report-Only`: nothing is kept from running. @defaultValue `false` */
   contentSecurityPolicyReportOnly?: boolean
-  /** @defaultValue `false` */
+  /** What a page may embed without that saying so. @defaultValue `false` */
   crossOriginEmbedderPolicy?: 'require-corp' | 'credentialless' | 'unsafe-none' | false
-  /** @defaultValue `'same-origin'` */
+  /** Which pages share a group of windows with ours. @defaultValue `'same-origin'` */
   crossOriginOpenerPolicy?: 'same-origin' | 'same-origin-allow-popups' | 'noopener-allow-popups' | 'unsafe-none' | false
-  /** @defaultValue `'same-origin'` */
+  /** Whose pages may embed the answers. @defaultValue `'same-origin'` */
   crossOriginResourcePolicy?: 'same-origin' | 'same-site' | 'cross-origin' | false
-  /** @defaultValue `true` */
+  /** Asks for a process of the origin's own. @defaultValue `true` */
   originAgentCluster?: boolean
-  /** Several are tried from the last to the first that a browser knows. @defaultValue `'no-referrer'` */
+  /** What a browser tells others of where it was; several are tried from the last to the first that a browser knows. @defaultValue `'no-referrer'` */
   referrerPolicy?: string | readonly string[] | false
   /**
    * Sends `Strict-Transport-Security: max-age=31536000; includeSubDomains`, over https only (RFC 6797 §7.2).
@@ -44,15 +44,15 @@ export interface SecurityHeadersOptions {
    * @defaultValue `true`
    */
   hsts?: boolean | HstsOptions
-  /** @defaultValue `true` */
+  /** Keeps browsers from guessing a type: `nosniff`. @defaultValue `true` */
   xContentTypeOptions?: boolean
-  /** @defaultValue `'off'` */
+  /** Whether names in links are looked up beforehand. @defaultValue `'off'` */
   xDnsPrefetchControl?: 'on' | 'off' | false
-  /** @defaultValue `true` */
+  /** Keeps Internet Explorer from opening downloads here: `noopen`. @defaultValue `true` */
   xDownloadOptions?: boolean
-  /** @defaultValue `'DENY'` */
+  /** Whose pages may frame ours, for browsers without `frame-ancestors`. @defaultValue `'DENY'` */
   xFrameOptions?: 'DENY' | 'SAMEORIGIN' | false
-  /** @defaultValue `'none'` */
+  /** For Acrobat and Flash. @defaultValue `'none'` */
   xPermittedCrossDomainPolicies?: 'none' | 'master-only' | 'by-content-type' | 'all' | false
   /** Sends `X-XSS-Protection: 0`. @defaultValue `true` */
   xXssProtection?: boolean
@@ -123,7 +123,7 @@ export function resolve (options: SecurityHeadersOptions): Settings {
 }
 
 function choose (name: string, { values, standard }: Choice, options: object): string | boolean {
-  const value = (options as Record<string, string | boolean | undefined>)[name] ?? standard
+  const { [name]: value = standard } = options as Record<string, string | boolean | undefined>
   if (!values.includes(value)) throw invalid(`securityHeaders.${name}`, `must be one of ${values.map(String).join(', ')}`)
   return value
 }

@@ -58,7 +58,7 @@ t.test('R163 R164 every answer can be read by an allowed origin alone, and varie
     ['OPTIONS that is no preflight', { method: 'OPTIONS', url: '/guarded', headers: alice }, 200],
     ['401 without credentials', { url: '/guarded' }, 401],
     ['401 with a bad key', { url: '/guarded', headers: { 'x-api-key': 'k' } }, 401],
-    ['400 with two credentials', { url: '/guarded', headers: { authorization: 'Basic' } }, 401],
+    ['401 with what is no Basic', { url: '/guarded', headers: { authorization: 'Basic' } }, 401],
     ['403', { url: '/scoped', headers: alice }, 403],
     ['503 of a callback', { url: '/guarded', headers: { 'x-api-key': 'broken' } }, 503],
     ['500', { url: '/broken' }, 500],
@@ -162,6 +162,7 @@ t.test('R005 R164 a header that Node refuses is a 500 that its page can read', (
   const ways: [string, (app: FastifyInstance, set: [string, string | string[]]) => void][] = [
     ['a promise', (app, set) => { app.get('/', async (_request, reply) => { void reply.header(...set); return SECRET }) }],
     ['send', (app, set) => { app.get('/', (_request, reply) => { void reply.header(...set).send(SECRET) }) }],
+    ['a handler that then fails', (app, set) => { app.get('/', async (_request, reply) => { void reply.header(...set); throw new Error('for another reason') }) }],
     ['an onSend hook', (app, set) => {
       const hook: onSendHookHandler = async (_request, reply) => { if (reply.statusCode === 200) void reply.header(...set) }
       app.get('/', { onSend: hook }, () => SECRET)

@@ -47,7 +47,6 @@ t.test('R173 R174 somebody who opens a page is sent to the configured host', (t)
     ['another Host', { url: '/docs', headers: { host: 'evil.example' } }, '/docs'],
     ['a Host behind a proxy that nobody trusts', { url: '/docs', headers: { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https' } }, '/docs'],
     ['two slashes', { url: '//evil.example/x' }, '//evil.example/x'],
-    ['a backslash', { url: '/\\evil.example' }, '/%5Cevil.example'],
     ['an encoded line break', { url: '/a%0d%0aset-cookie:x=1' }, '/a%0d%0aset-cookie:x=1'],
     ['text/html alone', { url: '/', headers: { accept: 'text/html' } }, '/'],
     ['text/html with a weight', { url: '/', headers: { accept: 'application/json;q=0.1, TEXT/HTML ; q=0.5' } }, '/'],
@@ -153,6 +152,7 @@ t.test('R174 what no inject can send: bytes on the wire', async (t) => {
   }
   t.match(await ask('GET //evil.example/%2e%2e/x'), /\r\nlocation: https:\/\/api\.example\.com\/\/evil\.example\/%2e%2e\/x\r\n/)
   t.match(await ask('GET http://evil.example/x'), /\r\nlocation: https:\/\/api\.example\.com\/x\r\n/)
+  t.match(await ask('GET /\\evil.example'), /\r\nlocation: https:\/\/api\.example\.com\/%5Cevil\.example\r\n/)
   t.match(await ask('GET /caf\xc3\xa9"<x>'), /^HTTP\/1\.1 (?:400|308) /)
   t.notMatch(await ask('GET /caf\xc3\xa9"<x>'), /\r\nlocation: https:\/\/api\.example\.com\/[^\r]*[^\x21-\x7e\r][^\r]*\r\n/)
   t.match(await ask('GET http://other.example/x'), /^HTTP\/1\.1 400 /)
