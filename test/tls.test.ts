@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { selfSigned } from './fixtures/certificate.ts'
 import { buildServer, freePort, spawnServer } from './fixtures/process.ts'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Test } from 'tap'
@@ -22,9 +23,9 @@ t.before(async () => { server = await buildServer(join(directory, 'build')) })
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 const hasSslscan = spawnSync('sslscan', ['--version']).status === 0
 
-/** Makes `<name>.pem` and `<name>.key` for loopback; `days` is how long it is good. */
-function makeCertificate (name: string, { type = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'], days = 2 }: { type?: string[]; days?: number } = {}): void {
-  execFileSync('openssl', ['req', '-x509', '-nodes', ...type, '-keyout', inTls(`${name}.key`), '-out', inTls(`${name}.pem`), '-days', String(days), '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'], { stdio: 'ignore' })
+/** Makes `<name>.pem` and `<name>.key` for loopback. */
+function makeCertificate (name: string, type = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']): void {
+  execFileSync('openssl', ['req', '-x509', '-nodes', ...type, '-keyout', inTls(`${name}.key`), '-out', inTls(`${name}.pem`), '-days', '2', '-subj', `/CN=${name}`, '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'], { stdio: 'ignore' })
 }
 
 interface Answer { status: number; headers: IncomingHttpHeaders; body: string }
@@ -128,14 +129,13 @@ t.test('R175 R172 the demo serves TLS 1.2 and 1.3, with HSTS, and its lines work
 })
 
 t.test('R175 sslscan finds nothing weak', { skip: !hasOpenssl ? 'openssl is not installed' : hasSslscan ? false : 'sslscan is not installed' }, async (t) => {
-  makeCertificate('scanned', { type: ['-newkey', 'rsa:2048'] })
+  makeCertificate('scanned', ['-newkey', 'rsa:2048'])
   const { port } = await start(t, 'scanned', { NODE_ENV: 'development', LOG_LEVEL: 'silent' })
   const { stdout } = await run('sslscan', ['--no-colour', '--show-certificate', `127.0.0.1:${String(port)}`])
   for (const version of ['SSLv2', 'SSLv3', 'TLSv1.0', 'TLSv1.1']) t.match(stdout, new RegExp(`^${version.replace('.', '\\.')}\\s+disabled`, 'm'))
   for (const version of ['TLSv1.2', 'TLSv1.3']) t.match(stdout, new RegExp(`^${version.replace('.', '\\.')}\\s+enabled`, 'm'))
-  t.match(stdout, /Compression disabled/)
-  t.match(stdout, /Session renegotiation not supported|Secure session renegotiation supported/)
-  t.notMatch(stdout, /Insecure session renegotiation|vulnerable to heartbleed/)
+  t.match(stdout, 'Session renegotiation not supported')
+  t.notMatch(stdout, /^Compression enabled|^TLSv[\d.]+ vulnerable to heartbleed/m)
   const accepted = [...stdout.matchAll(/^(?:Preferred|Accepted)\s+(TLSv[\d.]+)\s+\d+ bits\s+(\S+)/gm)]
   t.ok(accepted.length >= 6, `${String(accepted.length)} suites`)
   for (const [, version, suite = ''] of accepted) t.match(suite, version === 'TLSv1.3' ? /^TLS_/ : /^ECDHE-RSA-(?:AES\d+-GCM-SHA\d+|CHACHA20-POLY1305)$/, suite)
@@ -198,8 +198,10 @@ t.test('R175 SIGHUP brings the new certificate to new connections, and keeps the
 t.test('R207 R175 a certificate that cannot serve is one line at start', { skip: hasOpenssl ? false : 'openssl is not installed' }, async (t) => {
   makeCertificate('good')
   makeCertificate('other')
-  makeCertificate('weak', { type: ['-newkey', 'rsa:512'] })
-  makeCertificate('expired', { days: 0 })
+  makeCertificate('weak', ['-newkey', 'rsa:512'])
+  const expired = selfSigned('expired', -0.5)
+  await writeFile(inTls('expired.pem'), expired.cert)
+  await writeFile(inTls('expired.key'), expired.key)
   execFileSync('openssl', ['ec', '-in', inTls('good.key'), '-aes256', '-passout', 'pass:hunter2', '-out', inTls('locked.key')], { stdio: 'ignore' })
   await writeFile(inTls('text.pem'), 'hunter2')
   const good = { TLS_CERT_FILE: inTls('good.pem'), TLS_KEY_FILE: inTls('good.key') }
@@ -213,7 +215,6 @@ t.test('R207 R175 a certificate that cannot serve is one line at start', { skip:
     ['a key that is too short', { TLS_CERT_FILE: inTls('weak.pem'), TLS_KEY_FILE: inTls('weak.key') }, /TLS_CERT_FILE: OpenSSL refuses .*weak\.pem/],
     ['an expired certificate', { TLS_CERT_FILE: inTls('expired.pem'), TLS_KEY_FILE: inTls('expired.key') }, /TLS_CERT_FILE: .*expired\.pem expired on /]
   ]
-  await new Promise((resolve) => setTimeout(resolve, 1100))
   t.jobs = 2
   await Promise.all(rows.map(([title, environment, line]) => t.test(title, { buffered: true }, async (t) => {
     const running = spawnServer(server, { NODE_ENV: 'development', LOG_LEVEL: 'silent', PORT: '0', DATA_DIR: join(directory, 'data', 'refused'), ...good, ...environment })
