@@ -84,11 +84,11 @@ interface Choice {
   readonly values: readonly (string | boolean)[]
   readonly standard: string | boolean
   /** What helmet calls it. */
-  readonly toHelmet: (value: string | boolean) => FastifyHelmetOptions
+  readonly toHelmet: (value: string | boolean) => object
 }
 
-const asPolicy = (name: string) => (policy: string | boolean): FastifyHelmetOptions => ({ [name]: policy === false ? false : { policy } })
-const asSwitch = (name: string) => (on: string | boolean): FastifyHelmetOptions => on === false ? { [name]: false } : {}
+const asPolicy = (name: string) => (policy: string | boolean): object => ({ [name]: policy === false ? false : { policy } })
+const asSwitch = (name: string) => (on: string | boolean): object => on === false ? { [name]: false } : {}
 
 const choices: Readonly<Record<string, Choice>> = {
   crossOriginEmbedderPolicy: { values: ['require-corp', 'credentialless', 'unsafe-none', false], standard: false, toHelmet: asPolicy('crossOriginEmbedderPolicy') },
@@ -99,7 +99,7 @@ const choices: Readonly<Record<string, Choice>> = {
   xDnsPrefetchControl: { values: ['on', 'off', false], standard: 'off', toHelmet: (value) => ({ xDnsPrefetchControl: value === false ? false : { allow: value === 'on' } }) },
   xDownloadOptions: { values: [true, false], standard: true, toHelmet: asSwitch('xDownloadOptions') },
   xFrameOptions: { values: ['DENY', 'SAMEORIGIN', false], standard: 'DENY', toHelmet: (value) => ({ xFrameOptions: value === false ? false : { action: value === 'DENY' ? 'deny' : 'sameorigin' } }) },
-  xPermittedCrossDomainPolicies: { values: ['none', 'master-only', 'by-content-type', 'all', false], standard: 'none', toHelmet: (value) => ({ xPermittedCrossDomainPolicies: value === false ? false : { permittedPolicies: value as 'none' } }) },
+  xPermittedCrossDomainPolicies: { values: ['none', 'master-only', 'by-content-type', 'all', false], standard: 'none', toHelmet: (value) => ({ xPermittedCrossDomainPolicies: value === false ? false : { permittedPolicies: value } }) },
   xXssProtection: { values: [true, false], standard: true, toHelmet: asSwitch('xXssProtection') }
 }
 
@@ -154,8 +154,8 @@ function referrerPolicyFrom (policy: unknown): FastifyHelmetOptions['referrerPol
 
 function hstsFrom (hsts: unknown): string | null {
   if (hsts === false) return null
-  if (hsts !== true && !isRecord(hsts)) throw invalid('securityHeaders.hsts', 'must be true, false or an object')
-  const options: Record<string, unknown> = hsts === true ? {} : hsts
+  const options: unknown = hsts === true ? {} : hsts
+  if (!isRecord(options)) throw invalid('securityHeaders.hsts', 'must be true, false or an object')
   assertKnownOptions('securityHeaders.hsts', options, ['maxAgeSeconds', 'includeSubDomains', 'preload'])
   const { maxAgeSeconds = YEAR, includeSubDomains = true, preload = false } = options
   assertInteger('securityHeaders.hsts.maxAgeSeconds', maxAgeSeconds, { min: 0, max: 10 * YEAR })
