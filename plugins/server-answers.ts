@@ -54,14 +54,14 @@ const frameworkCodes = new Map<string, RefusalCode>([
   ['FST_ERR_MAX_PARAM_LENGTH', 'uri_too_long']
 ])
 
-/** For Fastify's `frameworkErrors`; `reasonFor` tells what was wrong before routing. */
-export function createFrameworkErrors (reasonFor: (raw: IncomingMessage) => RefusalCode | null) {
+/** For Fastify's `frameworkErrors`; `reasonFor` tells what was wrong before routing, `isSecure` what `request.protocol` does not here. */
+export function createFrameworkErrors (reasonFor: (raw: IncomingMessage) => RefusalCode | null, isSecure: (raw: IncomingMessage) => boolean) {
   return function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
     const code = reasonFor(request.raw) ?? frameworkCodes.get(error.code) ?? 'internal_error'
     const problem = problemOf(code, request.id)
     request.log.info({ code, status: problem.status, reason: error.code }, 'the request was refused')
     if (problem.status >= 500) request.log.error({ err: error }, 'the request failed')
-    const headers = headersBelow(request.server, { secure: request.protocol === 'https', origin: request.headers.origin })
+    const headers = headersBelow(request.server, { secure: isSecure(request.raw), origin: request.headers.origin })
     void reply.code(problem.status).headers(headers).type(PROBLEM_JSON).send(JSON.stringify(problem))
   }
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { LogController } from 'fastify'
 import type { IncomingMessage, Server } from 'node:http'
 import type { FastifyHttpOptions, FastifyRequest, FastifyServerOptions } from 'fastify'
-import { createClientAddress } from '../guards/client-address.ts'
+import { createClientAddress, createSecurityCheck } from '../guards/client-address.ts'
 import { assertInteger, assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
 import { createRequestCheck } from './server-request-check.ts'
 import { answerClientError, createFrameworkErrors } from './server-answers.ts'
@@ -196,7 +196,7 @@ export function serverOptions (options: ServerOptionsOptions = {}): HardenedOpti
     rewriteUrl: check,
     // Fastify's own 503 while it closes has neither our headers nor our body; what still arrives is served and closed.
     return503OnClosing: false,
-    frameworkErrors: createFrameworkErrors(reasonFor),
+    frameworkErrors: createFrameworkErrors(reasonFor, createSecurityCheck(settings.trustedProxies)),
     clientErrorHandler: answerClientError
   }
 }

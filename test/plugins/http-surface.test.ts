@@ -226,7 +226,7 @@ t.test('R170 everything that helmet sends can be set, or left out', (t) => {
   ]
   for (const [options, changed] of rows) {
     t.test(JSON.stringify(options), async (t) => {
-      const app = await build(async (app) => { await app.register(securityHeaders, options) }, { ...serverOptions(), trustProxy: ['10.0.0.1'] } as FastifyServerOptions)
+      const app = await build(async (app) => { await app.register(securityHeaders, options) }, serverOptions({ trustedProxies: ['10.0.0.1'] }))
       t.teardown(() => app.close())
       app.get('/html', async (_request, reply) => reply.type('text/html').send('<p>'))
       const over = { remoteAddress: '10.0.0.1', headers: { 'x-forwarded-proto': 'https' } }
@@ -235,6 +235,8 @@ t.test('R170 everything that helmet sends can be set, or left out', (t) => {
         const { headers } = await app.inject({ ...over, url })
         for (const [name, value] of Object.entries(asExpected)) t.equal(headers[name], value, `${url}: ${name}`)
       }
+      const plain = { url: '/%', remoteAddress: '9.9.9.9', headers: { 'x-forwarded-proto': 'https' } }
+      t.equal((await app.inject(plain)).headers['strict-transport-security'], undefined, 'a stranger does not say what the protocol is')
       if (options.pageContentSecurityPolicy === false) t.equal((await app.inject('/html')).headers['content-security-policy'], undefined)
       if (options.contentSecurityPolicyReportOnly === true) t.match((await app.inject('/html')).headers['content-security-policy-report-only'], "script-src 'self'")
     })
