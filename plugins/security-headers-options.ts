@@ -171,7 +171,8 @@ function hstsFrom (hsts: unknown): string | null {
 export async function helmetHeaders (options: FastifyHelmetOptions): Promise<Headers> {
   const [{ fastify }, { fastifyHelmet }] = await Promise.all([import('fastify'), import('@fastify/helmet')])
   const host = fastify()
-  await host.register(fastifyHelmet, { ...options, contentSecurityPolicy: false, strictTransportSecurity: false })
+  const told: FastifyHelmetOptions = Object.assign({}, options, { contentSecurityPolicy: false, strictTransportSecurity: false })
+  await host.register(fastifyHelmet, told)
   const sent: Record<string, string> = {}
   host.get('/', (_request, reply) => {
     for (const [name, value] of Object.entries(reply.raw.getHeaders())) sent[name] = String(value)
