@@ -73,7 +73,7 @@ function isVisit ({ method, headers, raw }: FastifyRequest): boolean {
 function acceptsHtml (accept: string): boolean {
   return accept.split(',').some((range) => {
     const [type = '', ...parameters] = range.toLowerCase().split(';').map((part) => part.trim())
-    return type === 'text/html' && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))
+    return type === 'text/html' && !parameters.some((parameter) => /^q=0\.?0*$/.test(parameter))
   })
 }
 

@@ -3,7 +3,7 @@ import t from 'tap'
 import Fastify from 'fastify'
 import { connect } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import type { FastifyInstance, FastifyServerOptions, InjectOptions, onSendHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyServerOptions, InjectOptions, onSendAsyncHookHandler } from 'fastify'
 import { apiKeyAuth } from '../../plugins/api-key-auth.ts'
 import { basicAuth } from '../../plugins/basic-auth.ts'
 import { cors } from '../../plugins/cors.ts'
@@ -164,7 +164,7 @@ t.test('R005 R164 a header that Node refuses is a 500 that its page can read', (
     ['send', (app, set) => { app.get('/', (_request, reply) => { void reply.header(...set).send(SECRET) }) }],
     ['a handler that then fails', (app, set) => { app.get('/', async (_request, reply) => { void reply.header(...set); throw new Error('for another reason') }) }],
     ['an onSend hook', (app, set) => {
-      const hook: onSendHookHandler = async (_request, reply) => { if (reply.statusCode === 200) void reply.header(...set) }
+      const hook: onSendAsyncHookHandler = async (_request, reply) => { if (reply.statusCode === 200) void reply.header(...set) }
       app.get('/', { onSend: hook }, () => SECRET)
     }]
   ]
