@@ -26,6 +26,7 @@ const signInFields = {
   password: { id: 'sign-in-password', label: 'The password' }
 }
 
+/** `/`, `/sign-in`, `/sign-out` and what stands below `/account`. */
 export const accountPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (app, { pages }) => {
   const { base, scopes } = pages
   const visitor = app.optional(app.session)

@@ -25,6 +25,7 @@ const clientFields = {
   scopes: { id: 'client-scopes', label: 'What it may do' }
 }
 
+/** What stands below `/administration`, for administrators. */
 export const administrationPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (app, { pages }) => {
   const { base, scopes, roles } = pages
   const hide = true

@@ -5,12 +5,20 @@ import { decodeUtf8 } from '../strict-json.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 /** What is wrong, and the field that it is about, where there is one. */
-export interface FormProblem { readonly id: string | null; readonly text: string }
+export interface FormProblem {
+  /** The field's id in the page. */
+  readonly id: string | null
+  /** A sentence. */
+  readonly text: string
+}
 
 /** How a page looks after its form was refused. */
 export interface RefusedForm {
+  /** Which form of the page. */
   readonly form: string
+  /** What was typed, but for passwords. */
   readonly values: Readonly<Record<string, string>>
+  /** What is wrong. */
   readonly errors: readonly FormProblem[]
 }
 

@@ -22,12 +22,19 @@ declare module 'fastify' {
 
 /** What the pages were registered with. */
 export interface PagesSettings {
+  /** What the pages call the service. */
   readonly service: string
+  /** The scopes that keys and clients may have, with a text each. */
   readonly scopes: Readonly<Record<string, string>>
+  /** The roles that accounts may have. */
   readonly roles: readonly string[]
+  /** Where the documentation stands. */
   readonly docs: string | null
+  /** Whether it is for administrators alone. */
   readonly docsForAdministrators: boolean
+  /** What signing in counts against. */
   readonly signInLimits: readonly LimitGuard[]
+  /** What a wrong current password counts against. */
   readonly passwordLimit: LimitGuard
 }
 
@@ -35,14 +42,19 @@ export interface PagesSettings {
 export interface Pages {
   /** Where the pages stand: what a link begins with. */
   readonly base: string
+  /** What signing in counts against. */
   readonly signInLimits: readonly LimitGuard[]
+  /** What a wrong current password counts against. */
   readonly passwordLimit: LimitGuard
+  /** A box for each scope. */
   readonly scopes: readonly Choice[]
+  /** A box for each role. */
   readonly roles: readonly Choice[]
   /** The pages that a sign-in may lead to. */
   readonly destinations: readonly string[]
   /** The options of a page that `reader` may see; of a route that takes a form, with the form. */
   route (reader: Guard<SessionPrincipal | null> | null, form?: PageForm): { config: FastifyContextConfig }
+  /** Sends a page: a template with its model, in the frame. */
   show (request: FastifyRequest, reply: FastifyReply, view: string, model: PageModel): Promise<unknown>
   /** To a page, with a word on what was done. */
   redirect (reply: FastifyReply, path: string, done?: Done): FastifyReply
@@ -83,6 +95,7 @@ const explanations = new Map<number, { heading: string; lead: string }>([
 const standard = { heading: 'Something went wrong', lead: 'It is not your fault. Whoever runs this service can find it by the number below.' }
 const elsewhere = { heading: 'That did not come from here', lead: 'The form was sent from another site, or your browser does not say from where. Nothing was changed.' }
 
+/** What renders the pages of this context. */
 export function createPages (app: FastifyInstance, eta: Eta, { service, scopes, roles, docs, docsForAdministrators, ...limits }: PagesSettings): Pages {
   const base = app.prefix
   const administration = [
