@@ -71,10 +71,12 @@ async function loadTokens (): Promise<Tokens> {
   const [{ fastify }, { fastifyCsrfProtection }] = await Promise.all([import('fastify'), import('@fastify/csrf-protection')])
   const host = fastify()
   let generate: unknown
-  host.decorateReply = function (_name: string, added: unknown) {
-    generate = added
-    return host
-  } as typeof host.decorateReply
+  Object.assign(host, {
+    decorateReply (_name: string, added: unknown) {
+      generate = added
+      return host
+    }
+  })
   await host.register(fastifyCsrfProtection, { sessionPlugin: '@fastify/session', getToken: (view: unknown) => (view as View).token, logLevel: 'silent' } as object)
   await host.ready()
   const protect = host.csrfProtection as unknown as (view: View, reply: { send (): void }, done: () => void) => void
