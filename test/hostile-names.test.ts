@@ -91,7 +91,7 @@ t.test('names of API keys, in JSON and on the page', async (t) => {
   t.strictSame(listed, lines.map(({ text }) => text).reverse())
 
   const others = await demo.token(bob)
-  for (let made = 0; made < lines.length; made += 1) await demo.send({ method: 'POST', url: '/api-keys', headers: others, payload: { name: 'plain', scopes: ['items:read'] } })
+  await Promise.all(lines.map(() => demo.send({ method: 'POST', url: '/api-keys', headers: others, payload: { name: 'plain', scopes: ['items:read'] } })))
   const hostile = await (await signInAt(demo, alice)).get('/')
   const plain = await (await signInAt(demo, bob)).get('/')
   t.strictSame(textsIn(hostile.body, '<bdi class="name">'), listed, 'the page shows each as it is')
