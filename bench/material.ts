@@ -1,5 +1,7 @@
 // What server and load have to share: keys and credentials, made once by `run` and handed on in the environment.
 import { createHmac, createPrivateKey, generateKeyPairSync, hash, randomBytes, sign } from 'node:crypto'
+import { createApiKey } from '../credentials/api-keys.ts'
+import type { NewApiKey } from '../credentials/api-keys.ts'
 
 export const issuer = 'https://id.example'
 export const audience = 'https://api.example'
@@ -11,6 +13,8 @@ type Asymmetric = Exclude<BenchAlgorithm, 'HS256'>
 export interface Material {
   readonly secret: string
   readonly apiKey: string
+  /** A key as `accounts` makes them. */
+  readonly storedKey: NewApiKey
   readonly privateKeys: Readonly<Record<Asymmetric, string>>
   readonly publicKeys: Readonly<Record<Asymmetric, string>>
 }
@@ -34,6 +38,7 @@ function createMaterial (): Material {
   return {
     secret: randomBytes(32).toString('base64'),
     apiKey: randomBytes(32).toString('base64url'),
+    storedKey: createApiKey(),
     privateKeys: { RS256: pairs.RS256.privateKey, ES256: pairs.ES256.privateKey, EdDSA: pairs.EdDSA.privateKey },
     publicKeys: { RS256: pairs.RS256.publicKey, ES256: pairs.ES256.publicKey, EdDSA: pairs.EdDSA.publicKey }
   }

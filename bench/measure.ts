@@ -14,9 +14,9 @@ export interface Sample {
 
 export const pinned = availableParallelism() > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0
 
-function start (script: string, core: number, ...words: readonly string[]): ChildProcess {
+function start (script: string, core: number | null, ...words: readonly string[]): ChildProcess {
   const args = [fileURLToPath(new URL(script, import.meta.url)), ...words]
-  const [command, ...rest] = pinned ? ['taskset', '-c', String(core), process.execPath, ...args] : [process.execPath, ...args]
+  const [command, ...rest] = core !== null ? ['taskset', '-c', String(core), process.execPath, ...args] : [process.execPath, ...args]
   return spawn(command ?? process.execPath, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, NODE_ENV: 'production' } })
 }
 
@@ -36,21 +36,31 @@ async function stop (child: ChildProcess): Promise<void> {
   await ended
 }
 
+export interface Processes { readonly row: string; readonly served?: 'row' | 'bare'; readonly load?: string; readonly pinned: boolean }
+/** Sends an order to the load, and gives its answer. */
+export type Ask = <T>(order: (port: number) => object) => Promise<T>
+
+/** Serves `row`, or bare Fastify in its place, with a load beside it, for as long as `work` takes. */
+export async function withProcesses<T> ({ row, served = 'row', load: script = 'load.js', pinned: apart }: Processes, work: (ask: Ask, cpuTime: () => Promise<number>) => Promise<T>): Promise<T> {
+  const server = start('serve.js', apart ? 0 : null, row, served)
+  const load = start(script, apart ? 1 : null, row)
+  try {
+    const [port] = await Promise.all([answerOf<number>(server), answerOf(load)])
+    return await work(async (order) => await answerOf(load, order(port)), async () => await answerOf<number>(server, {}))
+  } finally {
+    await Promise.all([stop(server), stop(load)])
+  }
+}
+
 export interface Sampling { readonly seconds: number; readonly warmUpSeconds: number }
 
 /** Serves `row`, or bare Fastify under the same requests, warms it up, and measures it for so many seconds. */
 export async function sample (row: string, served: 'row' | 'bare', { seconds, warmUpSeconds }: Sampling): Promise<Sample> {
-  const server = start('serve.js', 0, row, served)
-  const load = start('load.js', 1, row)
-  try {
-    const [port] = await Promise.all([answerOf<number>(server), answerOf(load)])
-    const drive = async (duration: number): Promise<LoadResult> => await answerOf<LoadResult>(load, { port, seconds: duration } satisfies LoadOrder)
+  return await withProcesses({ row, served, pinned }, async (ask, cpuTime) => {
+    const drive = async (duration: number): Promise<LoadResult> => await ask<LoadResult>((port) => ({ port, seconds: duration } satisfies LoadOrder))
     await drive(warmUpSeconds)
-    const before = await answerOf<number>(server, {})
+    const before = await cpuTime()
     const { requests, perSecond } = await drive(seconds)
-    const after = await answerOf<number>(server, {})
-    return { microseconds: (after - before) / requests, perSecond }
-  } finally {
-    await Promise.all([stop(server), stop(load)])
-  }
+    return { microseconds: (await cpuTime() - before) / requests, perSecond }
+  })
 }

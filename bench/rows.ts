@@ -1,5 +1,6 @@
 // The table of what is measured over HTTP: which service, which requests, and the share of bare that it has to reach.
 import { material, tokenMaker } from './material.ts'
+import { bareLogins, boundedLogins, refreshes, storedKey } from './accounts.ts'
 import { official, origin, ours } from './services.ts'
 import type { BenchAlgorithm } from './material.ts'
 import type { Service } from './services.ts'
@@ -57,6 +58,7 @@ export function different (algorithm: BenchAlgorithm, distinct: number): Request
 }
 
 const withKey = same('an API key', () => ({ 'x-api-key': material().apiKey }))
+const withStoredKey = same('an API key of the store', () => ({ 'x-api-key': material().storedKey.key }))
 const withPassword = same('a password', () => ({ authorization: `Basic ${Buffer.from(`alice:${material().apiKey}`).toString('base64')}` }))
 const fromOrigin = same('an origin', () => ({ origin }))
 
@@ -64,6 +66,14 @@ const fromOrigin = same('an origin', () => ({ origin }))
 export const hookRows: readonly Row[] = [
   row('optional(bearer), by a stranger', ours.optional),
   row('anyOf(bearer, apiKey) + scopes, by key', ours.anyOf, withKey)
+]
+
+/** Services that are asked in other ways than by one request again and again. */
+export const accountRows: readonly Row[] = [
+  row('logins: 1 at a time', boundedLogins(1)),
+  row('logins: 2 at a time', boundedLogins(2)),
+  row('logins: argon2', bareLogins),
+  row('refreshes', refreshes)
 ]
 
 export const rows: readonly Row[] = [
@@ -82,6 +92,7 @@ export const rows: readonly Row[] = [
 
   row('API key by hand', official.apiKey, withKey),
   row('API key', ours.apiKey, { ...withKey, target: 0.8 }),
+  row('API key in a store, verified a moment ago', storedKey, { ...withStoredKey, target: 0.6 }),
   row('@fastify/basic-auth', official.basic, withPassword),
   row('Basic, fixed users', ours.basic, withPassword),
 
