@@ -13,8 +13,8 @@ export type Publisher = { readonly issuer: string } | { readonly jwksUri: string
 
 const MAX_BYTES = 512 * 1024
 const jsonLimits = { maxDepth: 16, maxKeys: 4000 }
-// RFC 8259, RFC 7517 §8.5.2, and the suffix of RFC 6839 §3.1.
-const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json *(?:;|$)/i
+// RFC 8259 §11, RFC 7517 §8.5.2.
+const JSON_TYPES = ['application/json', 'application/jwk-set+json']
 const LOOPBACK = /^(?:127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/
 
 /** Why `text` may not be asked, or `null`: https, or in development http to this machine; nothing that hides in a URL. */
@@ -65,7 +65,8 @@ async function readJson (response: Response): Promise<unknown> {
   const where = new URL(url).pathname
   try {
     if (status !== 200) throw new Error(`${where} answered ${String(status)}`)
-    if (!JSON_TYPE.test(headers.get('content-type') ?? '')) throw new Error(`${where} is not of a JSON media type`)
+    const [type = ''] = (headers.get('content-type') ?? '').split(';', 1)
+    if (!JSON_TYPES.includes(type.trim().toLowerCase())) throw new Error(`${where} is not of a JSON media type`)
     return parseStrictJson(decodeUtf8(await readBounded(response, where)), jsonLimits)
   } finally {
     // What is not read to its end is not waited for.
@@ -73,10 +74,11 @@ async function readJson (response: Response): Promise<unknown> {
   }
 }
 
-async function readBounded ({ body }: Response, where: string): Promise<Buffer> {
+async function readBounded (response: Response, where: string): Promise<Buffer> {
+  const body = (response.body ?? []) as AsyncIterable<Uint8Array>
   const chunks: Uint8Array[] = []
   let length = 0
-  for await (const chunk of body ?? []) {
+  for await (const chunk of body) {
     length += chunk.byteLength
     if (length > MAX_BYTES) throw new Error(`${where} is longer than ${String(MAX_BYTES / 1024)} KiB`)
     chunks.push(chunk)

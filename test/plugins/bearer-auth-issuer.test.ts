@@ -382,7 +382,7 @@ t.test('R045 R052 which keys of a set verify', async (t) => {
     const claims = claimsWith({ iss: issuer.url })
     const pem = createPublicKey({ key: first.jwk as never, format: 'jwk' }).export({ type: 'spki', format: 'pem' })
     for (const [kid, material] of [['shared', secret], ['rsa', secret], ['first', pem], ['first', JSON.stringify(first.jwk)]] as const) await assertBad(t, service, forge({ alg: 'HS256', typ: 'at+jwt', kid }, claims, material))
-    await assertBad(t, service, `${await sign(claims, { header: { kid: 'first' } })}`)
+    await assertBad(t, service, await sign(claims, { header: { kid: 'first' } }))
   })
   await t.test('R045 a weak key', async (t) => {
     const issuer = await startIssuer(t, { keys: [key({ ...weak.publicKey.export({ format: 'jwk' }), kid: 'weak', alg: 'RS256' }, weak.privateKey, 'RS256')] })
