@@ -31,7 +31,8 @@ module.exports = {
     only('plugins-below-routes', folder('plugins'), either(folder('schemas'), inside, base)),
     only('routes-below-app', folder('routes'), either(folder('routes', 'schemas'), inside, base)),
     only('config-below-app', file('config'), either(folder('schemas'), base)),
-    only('server-is-the-process', file('server'), file('app', 'config', 'administrator')),
+    only('tls-below-server', file('tls'), file('config')),
+    only('server-is-the-process', file('server'), file('app', 'config', 'administrator', 'tls')),
     {
       name: 'stores-by-type',
       comment: 'a plugin is handed its stores; it knows their ports only',

@@ -9,6 +9,7 @@ import { basicAuth } from './plugins/basic-auth.ts'
 import { bearerAuth } from './plugins/bearer-auth.ts'
 import { cors } from './plugins/cors.ts'
 import { guards } from './plugins/guards.ts'
+import { https } from './plugins/https.ts'
 import { openapi } from './plugins/openapi.ts'
 import { passwords } from './plugins/passwords.ts'
 import { problems } from './plugins/problems.ts'
@@ -28,6 +29,7 @@ import { serviceRoutes } from './routes/service.ts'
 import { tokenRoutes } from './routes/token.ts'
 import { userRoutes } from './routes/users.ts'
 import { wellKnownRoutes } from './routes/well-known.ts'
+import type { SecureOptions } from './tls.ts'
 
 /** What a token or a key may be allowed, with the text that people see. */
 export const SCOPES = {
@@ -63,13 +65,31 @@ const tags = [
 
 const servers = [{ url: '/', description: 'This service: in production, or where it is tested.', 'x-internal': false }]
 
-/** The whole service, not yet listening. */
-export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false): Promise<FastifyInstance> {
-  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, corsOrigins } = configuration
-  const app = Fastify(serverOptions({ trustedProxies, logger: logger as never }))
+/** A server with bounds, over TLS if it is given a certificate. */
+function createServer ({ trustedProxies }: Configuration, logger: FastifyServerOptions['logger'], secure: SecureOptions | null): FastifyInstance {
+  const options = serverOptions({ trustedProxies, logger: logger as never })
+  const app = secure === null ? Fastify(options) : Fastify({ ...options, https: { ...options.http, ...secure } }) as unknown as FastifyInstance
   app.server.maxConnections = MAX_CONNECTIONS
+  return app
+}
+
+/** What answers on `HTTP_REDIRECT_PORT`: pages are sent to the service, everything else is refused. Not yet listening. */
+export async function buildRedirect (configuration: Configuration, logger: FastifyServerOptions['logger'] = false): Promise<FastifyInstance> {
+  // Nobody's word on the protocol counts here: this port is plain.
+  const app = createServer({ ...configuration, trustedProxies: [] }, logger, null)
+  await app.register(securityHeaders)
+  await app.register(problems)
+  await app.register(https, { origin: new URL(configuration.publicUrl).origin })
+  return app
+}
+
+/** The whole service, not yet listening. */
+export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false, secure: SecureOptions | null = null): Promise<FastifyInstance> {
+  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, corsOrigins } = configuration
+  const app = createServer(configuration, logger, secure)
   await app.register(securityHeaders)
   await app.register(cors, { origin: corsOrigins })
+  if (secure !== null) await app.register(https, { origin: new URL(publicUrl).origin })
   await app.register(problems)
   await app.register(strictBodies)
   await app.register(guards, { defaultAccess: 'deny', trustedProxies })

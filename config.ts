@@ -18,6 +18,10 @@ export interface Configuration {
   /** `public` in development, `none` or `admin` in production. */
   readonly docs: 'public' | 'admin' | 'none'
   readonly logLevel: string
+  /** Where the certificate and its key are; `null` serves plain HTTP. */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null
+  /** The port that sends pages to `publicUrl`, in plain HTTP. */
+  readonly redirectPort: number | null
   /** The first administrator, made where there is none yet. */
   readonly administrator: { readonly username: string; readonly password: string } | null
 }
@@ -31,7 +35,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
 /** Set, they ask for what this version does not do; saying so beats ignoring them. */
-const NOT_YET = ['REDIS_URL', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'HTTP_REDIRECT_PORT']
+const NOT_YET = ['REDIS_URL']
 
 /** Reads the configuration; throws {@link ConfigurationError} for the first value that is wrong. */
 export function readConfiguration (environment: Environment): Configuration {
@@ -41,13 +45,14 @@ export function readConfiguration (environment: Environment): Configuration {
   if (unsupported !== undefined) throw new ConfigurationError(`${unsupported} is not supported in this version; unset it`)
   const host = read('HOST') ?? '127.0.0.1'
   if (isIP(host) === 0 && (!/^[A-Za-z0-9.-]{1,253}$/.test(host) || /^[\d.]+$/.test(host))) throw new ConfigurationError('HOST must be an address or a host name')
-  const port = portFrom(read('PORT') ?? '3000')
+  const port = portFrom('PORT', read('PORT') ?? '3000')
+  const tls = tlsFrom(read('TLS_CERT_FILE'), read('TLS_KEY_FILE'))
   const dataDirectory = resolve(read('DATA_DIR') ?? '.data')
   return Object.freeze({
     development,
     host,
     port,
-    publicUrl: urlFrom(read('PUBLIC_URL'), development, `http://${host.includes(':') ? `[${host}]` : host}:${String(port)}`),
+    publicUrl: urlFrom(read('PUBLIC_URL'), { development, secure: tls !== null }, `http${tls === null ? '' : 's'}://${host.includes(':') ? `[${host}]` : host}:${String(port)}`),
     dataDirectory,
     databaseUrl: databaseUrlFrom(read('DATABASE_URL')),
     tokenKeyFile: keyFileFrom(read('TOKEN_KEY_FILE'), development, dataDirectory),
@@ -55,16 +60,32 @@ export function readConfiguration (environment: Environment): Configuration {
     corsOrigins: listFrom(read('CORS_ORIGINS')).map(originFrom),
     docs: docsFrom(read('DOCS'), development),
     logLevel: oneOf('LOG_LEVEL', read('LOG_LEVEL') ?? 'info', LOG_LEVELS),
+    tls,
+    redirectPort: redirectPortFrom(read('HTTP_REDIRECT_PORT'), port, tls !== null),
     administrator: administratorFrom(read('ADMIN_USERNAME'), read('ADMIN_PASSWORD'))
   })
 }
 
-function portFrom (text: string): number {
-  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new ConfigurationError('PORT must be a number from 0 to 65535')
+function portFrom (name: string, text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new ConfigurationError(`${name} must be a number from 0 to 65535`)
   return Number(text)
 }
 
-function urlFrom (text: string | undefined, development: boolean, standard: string): string {
+function tlsFrom (certFile: string | undefined, keyFile: string | undefined): Configuration['tls'] {
+  if (certFile === undefined && keyFile === undefined) return null
+  if (certFile === undefined || keyFile === undefined) throw new ConfigurationError('TLS_CERT_FILE and TLS_KEY_FILE go together')
+  return Object.freeze({ certFile: resolve(certFile), keyFile: resolve(keyFile) })
+}
+
+function redirectPortFrom (text: string | undefined, port: number, secure: boolean): number | null {
+  if (text === undefined) return null
+  if (!secure) throw new ConfigurationError('HTTP_REDIRECT_PORT needs TLS_CERT_FILE and TLS_KEY_FILE')
+  const redirectPort = portFrom('HTTP_REDIRECT_PORT', text)
+  if (redirectPort === port && port !== 0) throw new ConfigurationError('HTTP_REDIRECT_PORT must be another port than PORT')
+  return redirectPort
+}
+
+function urlFrom (text: string | undefined, { development, secure }: { development: boolean; secure: boolean }, standard: string): string {
   if (text === undefined) {
     if (!development) throw new ConfigurationError('PUBLIC_URL is required in production: the https URL that clients use')
     return standard
@@ -74,6 +95,7 @@ function urlFrom (text: string | undefined, development: boolean, standard: stri
   const written = url !== null && ['http:', 'https:'].includes(url.protocol) && [text, `${text}/`].includes(url.origin + url.pathname)
   if (!written) throw new ConfigurationError('PUBLIC_URL must be a normalised http or https URL without query, such as https://api.example.com')
   if (!development && url.protocol !== 'https:') throw new ConfigurationError('PUBLIC_URL must be https in production')
+  if (secure && url.protocol !== 'https:') throw new ConfigurationError('PUBLIC_URL must be https with TLS_CERT_FILE')
   return text.replace(/\/$/, '')
 }
 

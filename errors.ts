@@ -14,6 +14,7 @@ export const refusals = {
   insufficient_role: { status: 403, title: 'The credentials lack a required role' },
   access_denied: { status: 403, title: 'Access is denied' },
   account_disabled: { status: 403, title: 'The account is disabled' },
+  https_required: { status: 403, title: 'HTTPS is required' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   request_timeout: { status: 408, title: 'The request took too long' },

@@ -32,6 +32,20 @@ export function createClientAddress (trustedProxies: readonly string[], options:
 }
 
 /**
+ * The function from a request to whether it came over HTTPS: as the socket has it, or as a peer in `trustedProxies` says
+ * in the last entry of `X-Forwarded-Proto`. It is Fastify's `request.protocol`, for what Fastify makes no full request of.
+ */
+export function createSecurityCheck (trustedProxies: readonly string[]): (raw: IncomingMessage) => boolean {
+  const networks = compileNetworks(trustedProxies)
+  return ({ socket, headers }) => {
+    const told = headers['x-forwarded-proto']
+    const peer = networks === null || told === undefined ? null : parseAddress(socket.remoteAddress ?? '')
+    if (networks === null || peer === null || !isIn(networks, peer)) return 'encrypted' in socket && socket.encrypted === true
+    return String(told).split(',').pop()?.trim() === 'https'
+  }
+}
+
+/**
  * An address as a key: zone id stripped, then mapped IPv4 as IPv4, then IPv6 cut to its network (`2001:db8::/64`).
  * In another order every IPv4 client would share the key of `::ffff:0:0` (CVE-2026-30827). `null` for what is no address.
  */

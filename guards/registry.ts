@@ -1,6 +1,7 @@
 // What the core knows of a server: its schemes, its routes, its options. One registry a server, whichever
 // contexts the plugins were registered in.
 import { fault } from '../errors.ts'
+import { anyOriginOf } from './any-origin.ts'
 import { isRefusalFormat } from './answer.ts'
 import { createClientAddress } from './client-address.ts'
 import { isDevelopment } from './environment.ts'
@@ -77,6 +78,8 @@ export interface RouteRecord {
   /** Whether Fastify may declare it a second time with a trailing slash, without telling `onRoute` hooks. */
   readonly twice: boolean
   readonly constraints: Readonly<Record<string, unknown>>
+  /** The encapsulation context that declared it. */
+  readonly context: object
   plan: Plan
   /** Set when the service has booted. */
   runtime: Runtime | null
@@ -106,6 +109,8 @@ export interface GuardedRoute {
   access: Access
   /** Why it is public. */
   reason: string | null
+  /** Why the pages of every origin may read its answers, where `cors` says so; `null` where they may not. */
+  anyOrigin: string | null
 }
 
 export class Registry {
@@ -198,7 +203,7 @@ export class Registry {
       .sort((a, b) => (a.url === b.url ? compare(a.method, b.method) : compare(a.url, b.url)))
   }
 
-  #line (method: string, { url, plan }: RouteRecord): GuardedRoute {
+  #line (method: string, { url, plan, context }: RouteRecord): GuardedRoute {
     return {
       method,
       url,
@@ -209,7 +214,8 @@ export class Registry {
       policies: [...plan.policies],
       limits: [...this.serviceLimits, ...plan.limitsBefore, ...plan.limitsAfter].map(({ name, by, max, windowSeconds }) => ({ name, by, max, windowSeconds })),
       access: plan.access,
-      reason: plan.reason
+      reason: plan.reason,
+      anyOrigin: anyOriginOf(context)
     }
   }
 }

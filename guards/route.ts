@@ -45,9 +45,9 @@ export function recordOf (route: object): RouteRecord | undefined {
 
 /**
  * Reads a route that is being declared, compiles its guards and puts the compiled hook where the first stood.
- * `levels` are the guards of the protecting contexts, outer ones first.
+ * `levels` are the guards of the protecting contexts, outer ones first; `context` is the one that declares the route.
  */
-export function enrol (route: DeclaredRoute, levels: readonly PlacedNode[], registry: Registry): RouteRecord {
+export function enrol (route: DeclaredRoute, { levels, registry, context }: { levels: readonly PlacedNode[]; registry: Registry; context: object }): RouteRecord {
   const known = records.get(route)
   if (known !== undefined) return known
   const methods = Array.isArray(route.method) ? [...route.method] : [route.method]
@@ -71,6 +71,7 @@ export function enrol (route: DeclaredRoute, levels: readonly PlacedNode[], regi
     written,
     twice: route.routePath === '' && route.prefix !== '',
     constraints: route.constraints ?? {},
+    context,
     plan,
     runtime: null,
     serviceLimits: registry.serviceLimits

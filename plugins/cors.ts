@@ -1,9 +1,12 @@
 // Which pages of other origins may read the answers (Fetch standard, CORS protocol): an exact list, nobody by default.
 // CORS is not authorization: a disallowed origin is answered as any other, without the header that lets a page read it.
+import { validateHeaderName, validateHeaderValue } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyCorsOptions } from '@fastify/cors'
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, onErrorHookHandler, onRequestHookHandler, onSendHookHandler } from 'fastify'
+import { tellAnyOrigin } from '../guards/any-origin.ts'
 import { assertInteger, assertKnownOptions, assertText, invalid } from '../guards/scheme-options.ts'
+import { tellBelow } from './server-answers.ts'
 
 /** Options of `cors`. */
 export interface CorsOptions {
@@ -13,7 +16,7 @@ export interface CorsOptions {
    * @defaultValue `[]`: no CORS headers at all
    */
   origin?: readonly string[] | '*'
-  /** Why every origin may read the answers; with `origin: '*'` only. */
+  /** Why every origin may read the answers, told by `guardedRoutes()`; with `origin: '*'` only. */
   anyOrigin?: string
   /** Lets pages send cookies and read the answer. @defaultValue `false` */
   credentials?: boolean
@@ -29,6 +32,7 @@ export interface CorsOptions {
 
 interface Settings {
   readonly origin: readonly string[] | '*'
+  readonly anyOrigin: string | null
   readonly credentials: boolean
   readonly methods: string[]
   readonly allowedHeaders: string[]
@@ -62,6 +66,7 @@ function resolve (options: CorsOptions): Settings {
   }
   return Object.freeze({
     origin: origin === '*' ? '*' : [...origin],
+    anyOrigin: anyOrigin ?? null,
     credentials,
     methods: tokens('methods', methods),
     allowedHeaders: tokens('allowedHeaders', allowedHeaders),
@@ -130,8 +135,27 @@ function isPreflight ({ method, headers }: FastifyRequest): boolean {
   return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
+function isSendable (name: string, value: unknown): boolean {
+  try {
+    validateHeaderName(name)
+    for (const part of Array.isArray(value) ? value as unknown[] : [value]) validateHeaderValue(name, part as string)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * The answer to an error still has the headers that the failed one had; with one that Node refuses it would fail as well,
+ * and what is sent at last has none of ours, so that a page could not read that its request failed.
+ */
+const dropUnsendable: onErrorHookHandler = (_request, reply, _error, next) => {
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (!isSendable(name, value)) void reply.removeHeader(name)
+  next()
+}
+
 async function corsPlugin (app: FastifyInstance, options: CorsOptions): Promise<void> {
-  const { origin, credentials, methods, allowedHeaders, exposedHeaders, maxAge } = resolve(options)
+  const { origin, anyOrigin, credentials, methods, allowedHeaders, exposedHeaders, maxAge } = resolve(options)
   if (origin.length === 0) return
   const list = origin === '*' ? origin : [...origin]
   const forStrangers = await lendHook({ origin: list, preflight: false })
@@ -164,6 +188,9 @@ async function corsPlugin (app: FastifyInstance, options: CorsOptions): Promise<
   }
 
   app.addHook('onRequest', onRequest)
+  app.addHook('onError', dropUnsendable)
+  tellBelow(app, { cors: (from) => anyone ?? allowed.get(from ?? '') ?? stranger })
+  if (anyOrigin !== null) tellAnyOrigin(app, anyOrigin)
   if (anyone !== null) return
 
   // A handler that writes these itself replaces ours, and a hook that answers before ours keeps it from running; a cache
@@ -180,7 +207,8 @@ async function corsPlugin (app: FastifyInstance, options: CorsOptions): Promise<
 /**
  * Answers CORS for the listed origins; without `origin` it does nothing. Preflights are answered 204 before any guard
  * or handler, for known and unknown paths alike; a disallowed origin gets no `Access-Control-Allow-Origin`, and its
- * request is handled as any other. `Vary: Origin` stands on every answer. Register it on the root, before other plugins.
+ * request is handled as any other. `Vary: Origin` stands on every answer, those of `serverOptions` included, which no hook
+ * sees. Register it on the root, before other plugins.
  * Throws `GATEHOUSE_OPTION_INVALID` at boot for anything but exact origins: `true`, patterns and functions too.
  *
  * @example

@@ -93,7 +93,7 @@ export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): R
   app.addHook('onRoute', function (this: FastifyInstance, options) {
     const route = options as unknown as DeclaredRoute
     const contexts = contextsOf(this)
-    const record = enrol(route, contexts.flatMap((context) => protections.get(context) ?? []), registry)
+    const record = enrol(route, { levels: contexts.flatMap((context) => protections.get(context) ?? []), registry, context: this })
     if (record.plan.access !== 'public') for (const context of contexts) declaring.add(context)
   })
   app.addHook('onReady', function (done) {

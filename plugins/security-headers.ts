@@ -1,86 +1,47 @@
 // The headers that keep an answer from being sniffed, framed, cached or sent elsewhere, on every answer of the service:
-// OWASP HTTP Headers, ASVS 3.4, RFC 6797.
+// OWASP HTTP Headers, ASVS 3.4, RFC 6797, Content Security Policy Level 3.
+import { randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
-import type { ServerResponse } from 'node:http'
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify'
-import { isQuotable } from '../guards/challenge.ts'
-import { assertKnownOptions, invalid } from '../guards/scheme-options.ts'
+import { helmetHeaders, resolve } from './security-headers-options.ts'
+import { tellBelow } from './server-answers.ts'
+import type { Headers, Policy, SecurityHeadersOptions } from './security-headers-options.ts'
 
-/** Options of `securityHeaders`. */
-export interface SecurityHeadersOptions {
-  /**
-   * The `Content-Security-Policy` of answers that do not bring their own.
-   * @defaultValue `"default-src 'none'; frame-ancestors 'none'"`
-   */
-  contentSecurityPolicy?: string
-  /**
-   * Sends `Strict-Transport-Security: max-age=31536000; includeSubDomains`, over https only (RFC 6797 §7.2).
-   * Turn it off where a subdomain must stay on http.
-   * @defaultValue `true`
-   */
-  hsts?: boolean
-}
-
-interface Settings {
-  readonly contentSecurityPolicy: string
-  readonly hsts: boolean
-}
+export type { HstsOptions, SecurityHeadersOptions } from './security-headers-options.ts'
 
 const HSTS = 'strict-transport-security'
-const defaultPolicy = "default-src 'none'; frame-ancestors 'none'"
 
-function resolve (options: SecurityHeadersOptions): Settings {
-  assertKnownOptions('securityHeaders', options, ['contentSecurityPolicy', 'hsts'])
-  const { contentSecurityPolicy = defaultPolicy, hsts = true } = options
-  if (typeof contentSecurityPolicy !== 'string' || contentSecurityPolicy === '' || !isQuotable(contentSecurityPolicy)) {
-    throw invalid('securityHeaders.contentSecurityPolicy', 'must be a policy of printable ASCII')
-  }
-  if (typeof hsts !== 'boolean') throw invalid('securityHeaders.hsts', 'must be true or false')
-  return Object.freeze({ contentSecurityPolicy, hsts })
+/** What stands on an answer, by what it is; over http, or over https. */
+interface Standing {
+  readonly other: Headers
+  readonly page: Headers
+  /** A 304 renews the headers of what a cache has, of which we know nothing here: no policy (RFC 9111 §3.2). */
+  readonly notModified: Headers
+  readonly policyHeader: string
+  readonly pagePolicy: Policy | null
 }
-
-/**
- * What @fastify/helmet sends, taken down once from an instance that never listens: registered with the caller it would
- * decorate `reply.helmet`, which belongs to a service that uses helmet itself.
- */
-async function helmetHeaders (): Promise<Map<string, string>> {
-  const [{ fastify }, { fastifyHelmet }] = await Promise.all([import('fastify'), import('@fastify/helmet')])
-  const host = fastify()
-  await host.register(fastifyHelmet, {
-    contentSecurityPolicy: false,
-    crossOriginOpenerPolicy: { policy: 'same-origin' },
-    crossOriginResourcePolicy: { policy: 'same-origin' },
-    frameguard: { action: 'deny' },
-    referrerPolicy: { policy: 'no-referrer' },
-    strictTransportSecurity: { maxAge: 31_536_000, includeSubDomains: true }
-  })
-  const sent = new Map<string, string>()
-  host.get('/', (_request, reply) => {
-    for (const [name, value] of Object.entries(reply.raw.getHeaders())) sent.set(name, String(value))
-    return ''
-  })
-  await host.inject('/')
-  await host.close()
-  return sent
-}
-
-type Headers = Readonly<Record<string, string>>
-type WriteHead = (this: ServerResponse, status: number, reasonOrHeaders?: unknown, headers?: unknown) => ServerResponse
 
 /** Where a response keeps what stands in for a header that nobody sets. */
 const standing = Symbol('gatehouse.headers')
+/** Where it keeps its nonce, once somebody has asked for it. */
+const nonceOf = Symbol('gatehouse.nonce')
+
+type Response = ServerResponse & { [standing]?: Standing; [nonceOf]?: string }
+type WriteHead = (this: Response, status: number, reasonOrHeaders?: unknown, headers?: unknown) => ServerResponse
 
 /**
- * Sees to it that `raw` is sent with `headers`, unless a handler, a hook or another plugin sets one of them itself. It
+ * Sees to it that `raw` is sent with what stands, unless a handler, a hook or another plugin sets one of them itself. It
  * happens where every answer passes, a hijacked one too, and so costs one object instead of a call for each header.
  */
-function stand (raw: ServerResponse & { [standing]?: Headers }, headers: Headers): void {
+function stand (raw: Response, what: Standing): void {
   const writeHead = raw.writeHead as WriteHead
-  raw[standing] = headers
-  raw.writeHead = function (this: ServerResponse, status: number, reasonOrHeaders?: unknown, more?: unknown) {
+  raw[standing] = what
+  raw.writeHead = function (this: Response, status: number, reasonOrHeaders?: unknown, more?: unknown) {
     if (more === undefined && isPlain(reasonOrHeaders) && this.getHeaderNames().length === 0) {
-      return writeHead.call(this, status, { ...headers, ...reasonOrHeaders })
+      return writeHead.call(this, status, { ...headersFor(this, what, status, reasonOrHeaders['content-type']), ...reasonOrHeaders })
     }
+    const headers = headersFor(this, what, status, contentTypeOf(this, more ?? reasonOrHeaders))
     for (const name of Object.keys(headers)) {
       if (!this.hasHeader(name)) this.setHeader(name, headers[name] ?? '')
     }
@@ -88,24 +49,68 @@ function stand (raw: ServerResponse & { [standing]?: Headers }, headers: Headers
   }
 }
 
+function headersFor (raw: Response, what: Standing, status: number, contentType: unknown): Headers {
+  if (status === 304) return what.notModified
+  if (typeof contentType !== 'string' || !isPage(contentType)) return what.other
+  const nonce = raw[nonceOf]
+  if (nonce === undefined || what.pagePolicy === null) return what.page
+  return { ...what.page, [what.policyHeader]: what.pagePolicy.withNonce(nonce) }
+}
+
+/** What a browser opens as a document, with scripts. */
+function isPage (contentType: string): boolean {
+  return /^\s*(?:text\/html|application\/xhtml\+xml)\s*(?:;|$)/i.test(contentType)
+}
+
+/** The type of an answer that is written by hand: of what `writeHead` is given, or set before. */
+function contentTypeOf (raw: ServerResponse, given: unknown): unknown {
+  const list: unknown[] = Array.isArray(given) ? given.flat(1) : Object.entries((typeof given === 'object' ? given : null) ?? {}).flat(1)
+  const at = list.findIndex((name, index) => index % 2 === 0 && String(name).toLowerCase() === 'content-type')
+  return at === -1 ? raw.getHeader('content-type') : list[at + 1]
+}
+
 /** Headers as Fastify writes them: an object whose names are in lower case, as ours are. */
-function isPlain (headers: unknown): headers is Headers {
+function isPlain (headers: unknown): headers is OutgoingHttpHeaders {
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
   for (const name of Object.keys(headers)) if (name !== name.toLowerCase()) return false
   return true
 }
 
+/**
+ * The nonce of this answer for a `nonce` attribute: 128 random bits in base64, the same each time it is asked for, and
+ * another for each answer (CSP Level 3 §7.1). It stands where `pageContentSecurityPolicy` has `'nonce'`; a handler that
+ * writes a policy of its own writes `'nonce-…'` into it. A page with a nonce belongs into no cache.
+ *
+ * @example
+ * ```ts
+ * reply.type('text/html').send(`<script nonce="${cspNonce(reply)}">…</script>`)
+ * ```
+ */
+export function cspNonce (reply: FastifyReply): string {
+  const raw: Response = reply.raw
+  return raw[nonceOf] ??= randomBytes(16).toString('base64')
+}
+
 async function securityHeadersPlugin (app: FastifyInstance, options: SecurityHeadersOptions): Promise<void> {
-  const { contentSecurityPolicy, hsts } = resolve(options)
-  const captured = await helmetHeaders()
-  const strictTransport = hsts ? captured.get(HSTS) : undefined
-  captured.delete(HSTS)
-  const headers: Headers = Object.freeze({ ...Object.fromEntries(captured), 'content-security-policy': contentSecurityPolicy, 'cache-control': 'no-store' })
-  const overHttps: Headers = strictTransport === undefined ? headers : Object.freeze({ ...headers, [HSTS]: strictTransport })
+  const { helmet, strictTransportSecurity, policyHeader, policy, pagePolicy } = resolve(options)
+  const bare: Headers = { ...await helmetHeaders(helmet), 'cache-control': 'no-store' }
+
+  const standingWith = (more: Headers): Standing => {
+    const headers = { ...bare, ...more }
+    return Object.freeze({
+      other: policy === null ? headers : { ...headers, [policyHeader]: policy },
+      page: pagePolicy === null ? headers : { ...headers, [policyHeader]: pagePolicy.withoutNonce },
+      notModified: headers,
+      policyHeader,
+      pagePolicy
+    })
+  }
+  const overHttp = standingWith({})
+  const overHttps = strictTransportSecurity === null ? overHttp : standingWith({ [HSTS]: strictTransportSecurity })
 
   /** What an outer registration has decided stands. */
   function write (request: FastifyRequest, reply: FastifyReply): void {
-    if (!(standing in reply.raw)) stand(reply.raw, request.protocol === 'https' ? overHttps : headers)
+    if (!(standing in reply.raw)) stand(reply.raw, request.protocol === 'https' ? overHttps : overHttp)
   }
 
   const onRequest: onRequestHookHandler = (request, reply, next) => {
@@ -120,6 +125,7 @@ async function securityHeadersPlugin (app: FastifyInstance, options: SecurityHea
   }
   app.addHook('onRequest', onRequest)
   app.addHook('onSend', onSend)
+  tellBelow(app, { headers: (secure) => (secure ? overHttps : overHttp).other })
 }
 
 // A text is sent as UTF-8, whatever a browser would guess; Fastify says so for JSON and for texts without a type.
@@ -132,14 +138,16 @@ function addCharset (reply: FastifyReply): void {
  * Adds to every answer of this context, 404s, errors and refusals included: `X-Content-Type-Options: nosniff`,
  * `Content-Security-Policy: default-src 'none'; frame-ancestors 'none'`, `Cache-Control: no-store`,
  * `Referrer-Policy: no-referrer`, `X-Frame-Options: DENY`, `Cross-Origin-Resource-Policy` and
- * `Cross-Origin-Opener-Policy: same-origin`, `X-XSS-Protection: 0`, and over https `Strict-Transport-Security`.
+ * `Cross-Origin-Opener-Policy: same-origin`, `X-XSS-Protection: 0`, and over https `Strict-Transport-Security`. A page
+ * (`text/html`) has a policy that allows what comes from its own origin, and a nonce where {@link cspNonce} was asked.
  * Register it first. What a handler sets itself, such as the policy of a page or a `Cache-Control`, is kept.
+ * On the root it holds for the answers of `serverOptions` too, which no hook sees.
  * Throws `GATEHOUSE_OPTION_INVALID` at boot.
  *
  * @example
  * ```ts
  * await app.register(securityHeaders)
- * app.get('/', (request, reply) => reply.type('text/html').header('content-security-policy', "default-src 'self'").send(page))
+ * app.get('/', (request, reply) => reply.type('text/html').send(page))
  * ```
  */
 export const securityHeaders = fp(securityHeadersPlugin, { name: 'gatehouse-security-headers', fastify: '5.x' })

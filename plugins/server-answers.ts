@@ -3,7 +3,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { problemOf, refusals } from '../errors.ts'
 import type { RefusalCode } from '../errors.ts'
 
@@ -23,6 +23,30 @@ export const answerHeaders: Readonly<Record<string, string>> = Object.freeze({
   'x-xss-protection': '0'
 })
 
+type Headers = Readonly<Record<string, string>>
+
+/** What the plugins on the root add to answers that are made below its hooks. */
+export interface AnswersBelow {
+  /** Those of `securityHeaders`, as it is configured. */
+  readonly headers?: (secure: boolean) => Headers
+  /** Those of `cors`; the parser gives up before there is an origin. */
+  readonly cors?: (origin: string | undefined) => Headers
+}
+
+const below = new WeakMap<object, AnswersBelow>()
+
+/** Tells what stands on the answers below the hooks of `app`, if it is the root; what was told first stands. */
+export function tellBelow (app: FastifyInstance, answers: AnswersBelow): void {
+  below.set(app, { ...answers, ...below.get(app) })
+}
+
+const HSTS = { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }
+
+function headersBelow (root: object | undefined, { secure, origin }: { secure: boolean; origin: string | undefined }): Headers {
+  const { headers, cors } = (root === undefined ? undefined : below.get(root)) ?? {}
+  return { ...(headers?.(secure) ?? (secure ? { ...answerHeaders, ...HSTS } : answerHeaders)), ...cors?.(origin) }
+}
+
 const PROBLEM_JSON = 'application/problem+json; charset=utf-8'
 
 const frameworkCodes = new Map<string, RefusalCode>([
@@ -30,15 +54,15 @@ const frameworkCodes = new Map<string, RefusalCode>([
   ['FST_ERR_MAX_PARAM_LENGTH', 'uri_too_long']
 ])
 
-/** For Fastify's `frameworkErrors`; `reasonFor` tells what was wrong before routing. */
-export function createFrameworkErrors (reasonFor: (raw: IncomingMessage) => RefusalCode | null) {
+/** For Fastify's `frameworkErrors`; `reasonFor` tells what was wrong before routing, `isSecure` what `request.protocol` does not here. */
+export function createFrameworkErrors (reasonFor: (raw: IncomingMessage) => RefusalCode | null, isSecure: (raw: IncomingMessage) => boolean) {
   return function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
     const code = reasonFor(request.raw) ?? frameworkCodes.get(error.code) ?? 'internal_error'
     const problem = problemOf(code, request.id)
     request.log.info({ code, status: problem.status, reason: error.code }, 'the request was refused')
     if (problem.status >= 500) request.log.error({ err: error }, 'the request failed')
-    if (request.protocol === 'https') void reply.header('strict-transport-security', 'max-age=31536000; includeSubDomains')
-    void reply.code(problem.status).headers(answerHeaders).type(PROBLEM_JSON).send(JSON.stringify(problem))
+    const headers = headersBelow(request.server, { secure: isSecure(request.raw), origin: request.headers.origin })
+    void reply.code(problem.status).headers(headers).type(PROBLEM_JSON).send(JSON.stringify(problem))
   }
 }
 
@@ -48,24 +72,30 @@ const socketCodes = new Map<string, RefusalCode>([
   ['HPE_CHUNK_EXTENSIONS_OVERFLOW', 'payload_too_large']
 ])
 
+/** Codes of what went wrong with HTTP; others, such as those of a failed TLS handshake, leave nobody to answer. */
+const OF_HTTP = /^(?:HPE|ERR_HTTP)_/
+
 interface AnsweringSocket extends Socket {
+  encrypted?: boolean
   _httpMessage?: { headersSent: boolean } | null
 }
 
 /** For Fastify's `clientErrorHandler`: the parser gave up or a request took too long; the connection ends. */
-export function answerClientError (error: Error & { code: string }, socket: AnsweringSocket): void {
+export function answerClientError (this: unknown, error: Error & { code: string }, socket: AnsweringSocket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   // As Node does: a second answer inside a begun one would be read as part of it.
-  if (socket.writable && socket._httpMessage?.headersSent !== true) {
-    socket.write(rawAnswer(socketCodes.get(error.code) ?? 'invalid_request'))
+  if (socket.writable && OF_HTTP.test(error.code) && socket._httpMessage?.headersSent !== true) {
+    // Fastify binds the handler to its root.
+    const headers = headersBelow(typeof this === 'object' && this !== null ? this : undefined, { secure: socket.encrypted === true, origin: undefined })
+    socket.write(rawAnswer(socketCodes.get(error.code) ?? 'invalid_request', headers))
   }
   socket.destroy(error)
 }
 
-function rawAnswer (code: RefusalCode): string {
+function rawAnswer (code: RefusalCode, below: Headers): string {
   const { status } = refusals[code]
   const body = JSON.stringify(problemOf(code, null))
-  const headers = { ...answerHeaders, connection: 'close', 'content-type': PROBLEM_JSON, 'content-length': String(Buffer.byteLength(body)) }
+  const headers = { ...below, connection: 'close', 'content-type': PROBLEM_JSON, 'content-length': String(Buffer.byteLength(body)) }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   return [`HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}`, ...lines, '', body].join('\r\n')
 }

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { LogController } from 'fastify'
 import type { IncomingMessage, Server } from 'node:http'
 import type { FastifyHttpOptions, FastifyRequest, FastifyServerOptions } from 'fastify'
-import { createClientAddress } from '../guards/client-address.ts'
+import { createClientAddress, createSecurityCheck } from '../guards/client-address.ts'
 import { assertInteger, assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
 import { createRequestCheck } from './server-request-check.ts'
 import { answerClientError, createFrameworkErrors } from './server-answers.ts'
@@ -56,7 +56,7 @@ export interface HardenedOptions extends Pick<FastifyServerOptions,
   'schemaController' | 'trustProxy' | 'requestIdHeader' | 'genReqId' | 'logger' | 'logController' | 'rewriteUrl' |
   'return503OnClosing' | 'frameworkErrors' | 'clientErrorHandler'> {
   /** For the HTTP server; repeat it beside `https` for TLS. */
-  http: { requestTimeout: number; headersTimeout: number; connectionsCheckingInterval: number; maxHeaderSize: number; insecureHTTPParser: false }
+  http: { requestTimeout: number; headersTimeout: number; connectionsCheckingInterval: number; maxHeaderSize: number; requireHostHeader: false; insecureHTTPParser: false }
 }
 
 interface Settings extends Required<Omit<ServerOptionsOptions, 'requestIdHeader' | 'allowedHosts'>> {
@@ -180,6 +180,8 @@ export function serverOptions (options: ServerOptionsOptions = {}): HardenedOpti
       headersTimeout: settings.headersTimeoutSeconds * 1000,
       connectionsCheckingInterval: 1000,
       maxHeaderSize: settings.maxHeaderBytes,
+      // The check before routing requires it, and answers.
+      requireHostHeader: false,
       // Said out loud, it also overrules `node --insecure-http-parser`.
       insecureHTTPParser: false
     },
@@ -194,7 +196,7 @@ export function serverOptions (options: ServerOptionsOptions = {}): HardenedOpti
     rewriteUrl: check,
     // Fastify's own 503 while it closes has neither our headers nor our body; what still arrives is served and closed.
     return503OnClosing: false,
-    frameworkErrors: createFrameworkErrors(reasonFor),
+    frameworkErrors: createFrameworkErrors(reasonFor, createSecurityCheck(settings.trustedProxies)),
     clientErrorHandler: answerClientError
   }
 }

@@ -26,6 +26,8 @@ export function createRequestCheck ({ allowedHosts, maxHeaderCount, maxQueryPara
   function problemWith (raw: IncomingMessage): RefusalCode | null {
     if (raw.rawHeaders.length > 2 * maxHeaderCount) return 'headers_too_large'
     const { host = '' } = raw.headers
+    // RFC 9112 §3.2; Node's own answer to it would have neither our headers nor our body.
+    if (raw.httpVersion === '1.1' && raw.headers.host === undefined) return 'invalid_request'
     if (repeats(raw.rawHeaders, 'host') || repeats(raw.rawHeaders, 'content-type')) return 'invalid_request'
     if (hosts !== null && !hosts.has(host.toLowerCase())) return 'invalid_request'
     if (!isOriginForm(raw.url ?? '') && !isAsteriskForm(raw) && !namesHost(raw.url ?? '', host)) return 'invalid_request'

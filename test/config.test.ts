@@ -3,6 +3,7 @@ import t from 'tap'
 import { ConfigurationError, readConfiguration } from '../config.ts'
 
 const password = 'a lamp beside the harbour'
+const tls = { TLS_CERT_FILE: 'cert.pem', TLS_KEY_FILE: 'key.pem' }
 const production = { NODE_ENV: 'production', PUBLIC_URL: 'https://demo.example', TOKEN_KEY_FILE: 'key.pem' }
 
 t.test('development needs nothing', async (t) => {
@@ -20,6 +21,8 @@ t.test('development needs nothing', async (t) => {
       corsOrigins: [],
       docs: 'public',
       logLevel: 'info',
+      tls: null,
+      redirectPort: null,
       administrator: null
     })
   }
@@ -37,6 +40,9 @@ t.test('every value is read', async (t) => {
     CORS_ORIGINS: 'https://a.example, http://localhost:5173',
     DOCS: 'admin',
     LOG_LEVEL: 'warn',
+    TLS_CERT_FILE: 'tls/cert.pem',
+    TLS_KEY_FILE: '/etc/tls/key.pem',
+    HTTP_REDIRECT_PORT: '8080',
     ADMIN_USERNAME: 'Zoë',
     ADMIN_PASSWORD: password
   }), {
@@ -51,12 +57,15 @@ t.test('every value is read', async (t) => {
     corsOrigins: ['https://a.example', 'http://localhost:5173'],
     docs: 'admin',
     logLevel: 'warn',
+    tls: { certFile: resolve('tls/cert.pem'), keyFile: '/etc/tls/key.pem' },
+    redirectPort: 8080,
     administrator: { username: 'Zoë', password }
   })
   t.equal(readConfiguration(production).docs, 'none', 'R209')
   for (const DATABASE_URL of ['postgresql://db/items', 'postgres:///items?host=/run/postgresql']) t.equal(readConfiguration({ NODE_ENV: 'test', DATABASE_URL }).databaseUrl, DATABASE_URL)
   t.equal(readConfiguration({ NODE_ENV: 'test', DATABASE_URL: '' }).databaseUrl, null)
   t.equal(readConfiguration({ NODE_ENV: 'test', HOST: '::1' }).publicUrl, 'http://[::1]:3000')
+  t.equal(readConfiguration({ NODE_ENV: 'test', ...tls }).publicUrl, 'https://127.0.0.1:3000', 'R175')
   t.ok(Object.isFrozen(readConfiguration(production)))
 })
 
@@ -113,9 +122,13 @@ const rows: [Record<string, string>, RegExp][] = [
   [{ DATABASE_URL: 'postgres://user:hunter2@db/x#y' }, /^DATABASE_URL must be/],
   [{ DATABASE_URL: ' postgres://user:hunter2@db/x' }, /^DATABASE_URL must be/],
   [{ REDIS_URL: 'redis://x' }, /^REDIS_URL is not supported/],
-  [{ TLS_CERT_FILE: 'x' }, /^TLS_CERT_FILE is not supported/],
-  [{ TLS_KEY_FILE: 'x' }, /^TLS_KEY_FILE is not supported/],
-  [{ HTTP_REDIRECT_PORT: '80' }, /^HTTP_REDIRECT_PORT is not supported/]
+  [{ TLS_CERT_FILE: 'x' }, /^TLS_CERT_FILE and TLS_KEY_FILE go together$/],
+  [{ TLS_KEY_FILE: 'x' }, /^TLS_CERT_FILE and TLS_KEY_FILE go together$/],
+  [{ ...tls, PUBLIC_URL: 'http://demo.example' }, /^PUBLIC_URL must be https with TLS_CERT_FILE$/],
+  [{ HTTP_REDIRECT_PORT: '80' }, /^HTTP_REDIRECT_PORT needs TLS_CERT_FILE and TLS_KEY_FILE$/],
+  [{ ...tls, HTTP_REDIRECT_PORT: '65536' }, /^HTTP_REDIRECT_PORT must be a number from 0 to 65535$/],
+  [{ ...tls, HTTP_REDIRECT_PORT: 'http' }, /^HTTP_REDIRECT_PORT must be a number/],
+  [{ ...tls, HTTP_REDIRECT_PORT: '3000' }, /^HTTP_REDIRECT_PORT must be another port than PORT$/]
 ]
 
 t.test('R207 a wrong value is one clear line that names the variable, and tells no secret', async (t) => {

@@ -37,7 +37,7 @@ t.test('security headers: @fastify/helmet and securityHeaders', async (t) => {
         ...(hsts ? {} : { strictTransportSecurity: false })
       })
     },
-    async ours (app) { await app.register(securityHeaders, { contentSecurityPolicy: policy, hsts }) }
+    async ours (app) { await app.register(securityHeaders, { contentSecurityPolicy: policy, pageContentSecurityPolicy: policy, hsts }) }
   })
   const own = ['reply|x-frame-options|SAMEORIGIN', 'reply|Content-Security-Policy|default-src *', 'raw|X-Frame-Options|SAMEORIGIN', 'raw|x-own|1', 'reply|cache-control|max-age=60', 'reply|content-type|text/plain']
   await assertAlike(t, 'securityHeaders', {
@@ -48,6 +48,7 @@ t.test('security headers: @fastify/helmet and securityHeaders', async (t) => {
     questions: questions(nothing, own),
     meant: [
       { name: '`Strict-Transport-Security` over http', when: () => true, differs: ['strict-transport-security'] },
+      { name: 'the policy of a 304', when: ({ ours }) => ours.status === 304, differs: ['content-security-policy'] },
       { name: '`Cache-Control`', when: ({ ours }) => ours.headers['cache-control'] === 'no-store', differs: ['cache-control'] },
       { name: 'the charset of texts', when: ({ ours }) => ours.headers['content-type'] === 'text/plain; charset=utf-8', differs: ['content-type'] }
     ]

@@ -156,6 +156,13 @@ const tries: Readonly<Record<string, Try>> = {
     const posture = (await app.inject({ url: '/posture', headers: { 'x-deploy-token': String(token) } })).json<object[]>()
     t.match(posture.find((route) => 'url' in route && route.url === '/health'), { access: 'public', reason: 'Probes have no credentials' })
   },
+  async 'https' (t, { app }) {
+    const from = (proto: string, url: string, headers = {}): InjectOptions => ({ url, headers: { 'x-forwarded-proto': proto, ...headers } })
+    t.match(await app.inject(from('http', '/', { accept: 'text/html' })), { statusCode: 308, headers: { location: 'https://api.example.com/' } })
+    t.match((await app.inject(from('http', '/items', { authorization: 'Bearer x' }))).json(), { code: 'https_required' })
+    t.strictSame(await statuses(app, [from('http', '/items'), from('http', '/health'), from('https', '/items', { authorization: 'Bearer x' })]), [403, 200, 200])
+    t.match((await app.inject(from('https', '/items'))).headers, { 'strict-transport-security': /^max-age=/ })
+  },
   async 'openapi' (t, { app }) {
     t.strictSame(await statuses(app, ['/docs', '/openapi.json', '/openapi.yaml']), [200, 200, 404])
     t.match((await app.inject('/openapi.json')).json(), { openapi: '3.1.0', paths: { '/items': { get: { security: [{ apiKey: [] }] } } } })
@@ -188,7 +195,10 @@ const tries: Readonly<Record<string, Try>> = {
     const told = tableOf('docs/plugins/security-headers.md', 'headers').map(([name, value]) => [codeIn(name)[0], codeIn(value)[0]] as const)
     const fastifys = ['content-type', 'content-length', 'date', 'connection']
     t.strictSame(Object.fromEntries(told), Object.fromEntries(Object.entries(headers).filter(([name]) => !fastifys.includes(name))))
-    t.match((await app.inject('/')).headers, { 'content-security-policy': /^default-src 'self'/, 'cache-control': 'public, max-age=300' })
+    const page = await app.inject('/')
+    const [, nonce = ''] = /nonce="([^"]+)"/.exec(page.body) ?? []
+    t.match(page.headers, { 'content-security-policy': `script-src 'self' 'nonce-${nonce}'; style-src 'self' 'nonce-${nonce}'`, 'cache-control': 'no-store' })
+    t.match((await app.inject('/about')).headers, { 'content-security-policy': "default-src 'self'", 'cache-control': 'public, max-age=300' })
   },
   async 'server-options' (t, { app }) {
     const post = (payload: string, host = 'localhost:3000'): InjectOptions => ({ method: 'POST', url: '/items', headers: { ...json, host }, payload })

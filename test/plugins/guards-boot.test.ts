@@ -255,7 +255,8 @@ t.test('guardedRoutes is sorted, safe to serialise and a copy', async (t) => {
     policies: ['owner'],
     limits: [{ name: 'few', by: 'address', max: 3, windowSeconds: 60 }],
     access: 'guarded',
-    reason: null
+    reason: null,
+    anyOrigin: null
   })
   t.equal(routes[3]?.requirement, null)
   routes[2]?.requirement?.pop()

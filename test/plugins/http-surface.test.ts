@@ -2,6 +2,7 @@ import t from 'tap'
 import Fastify from 'fastify'
 import officialCors from '@fastify/cors'
 import officialHelmet from '@fastify/helmet'
+import { Readable } from 'node:stream'
 import type { onSendHookHandler } from 'fastify'
 import type { FastifyInstance, FastifyServerOptions, InjectOptions } from 'fastify'
 import { FormatRegistry } from '@sinclair/typebox'
@@ -10,9 +11,10 @@ import { refusal, refusals } from '../../errors.ts'
 import { ProblemSchema } from '../../schemas/problem.ts'
 import { cors } from '../../plugins/cors.ts'
 import { problems } from '../../plugins/problems.ts'
-import { securityHeaders } from '../../plugins/security-headers.ts'
+import { cspNonce, securityHeaders } from '../../plugins/security-headers.ts'
 import { serverOptions } from '../../plugins/server-options.ts'
 import type { CorsOptions } from '../../plugins/cors.ts'
+import type { SecurityHeadersOptions } from '../../plugins/security-headers.ts'
 import type { RefusalCode } from '../../errors.ts'
 
 FormatRegistry.Set('uri', (text) => URL.canParse(text))
@@ -139,6 +141,107 @@ t.test('R170 a page brings its own policy, a handler its own Cache-Control', asy
   t.equal(page.headers['content-security-policy'], "default-src 'self'; object-src 'none'; base-uri 'none'")
   t.equal(page.headers['cross-origin-opener-policy'], 'same-origin')
   t.equal((await app.inject('/cached')).headers['cache-control'], 'public, max-age=60')
+})
+
+t.test('R170 a policy of nothing is for what is no page', (t) => {
+  const none = "default-src 'none'; frame-ancestors 'none'"
+  const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
+  const rows: [string, string, string | undefined][] = [
+    ['a page', '/html', pagePolicy], ['a page in capitals', '/capitals', pagePolicy], ['XHTML', '/xhtml', pagePolicy], ['a page by a stream', '/stream', pagePolicy],
+    ['a hijacked page', '/hijacked', pagePolicy], ['a hijacked page with headers in a list', '/list', pagePolicy], ['a page whose type is set on the response', '/raw', pagePolicy], ['a page that is an error', '/error', pagePolicy],
+    ['JSON', '/json', none], ['text', '/text', none], ['an image with scripts', '/svg', none], ['what only begins like a page', '/htmlx', none], ['nothing at all', '/empty', none], ['a 404', '/nowhere', none],
+    ['a 304, which renews what a cache knows of a page', '/not-modified', undefined]
+  ]
+  for (const [title, url, policy] of rows) {
+    t.test(title, async (t) => {
+      const app = Fastify()
+      t.teardown(() => app.close())
+      await app.register(securityHeaders)
+      const types: [string, string][] = [['/html', 'text/html'], ['/capitals', 'Text/HTML;charset=utf-8'], ['/xhtml', 'application/xhtml+xml'], ['/json', 'application/json'], ['/text', 'text/plain'], ['/svg', 'image/svg+xml'], ['/htmlx', 'text/htmlx']]
+      for (const [url, type] of types) app.get(url, (_request, reply) => reply.header('content-type', type).send('x'))
+      app.get('/stream', (_request, reply) => reply.type('text/html').send(Readable.from(['<p>'])))
+      app.get('/hijacked', (_request, reply) => { reply.hijack().raw.writeHead(200, 'Fine', { 'Content-Type': 'text/html' }).end('<p>') })
+      app.get('/list', (_request, reply) => { reply.hijack().raw.writeHead(200, ['Content-Type', 'text/html']).end('<p>') })
+      app.get('/raw', (_request, reply) => { reply.hijack().raw.setHeader('Content-Type', 'text/html').end('<p>') })
+      app.get('/error', (_request, reply) => reply.code(500).type('text/html').send('<p>'))
+      app.get('/empty', (_request, reply) => reply.code(204).send())
+      app.get('/not-modified', (_request, reply) => reply.code(304).send())
+      const { headers } = await app.inject(url)
+      t.equal(headers['content-security-policy'], policy)
+      t.equal(headers['x-content-type-options'], 'nosniff')
+      t.equal(headers['cache-control'], 'no-store')
+    })
+  }
+  t.end()
+})
+
+t.test('R170 a nonce is one answer\'s own, and stands in its policy', async (t) => {
+  const app = await build(async (app) => { await app.register(securityHeaders) })
+  t.teardown(() => app.close())
+  app.get('/nonce', async (_request, reply) => reply.type('text/html').send(`${cspNonce(reply)} ${cspNonce(reply)}`))
+  app.get('/json', async (_request, reply) => ({ nonce: cspNonce(reply) }))
+  app.get('/own', async (_request, reply) => reply.type('text/html').header('content-security-policy', `script-src 'nonce-${cspNonce(reply)}'`).send(cspNonce(reply)))
+  const nonces = new Set<string>()
+  for (let at = 0; at < 20; at += 1) {
+    const { body, headers } = await app.inject('/nonce')
+    const [nonce = '', again] = body.split(' ')
+    t.match(nonce, /^[A-Za-z0-9+/]{22}==$/)
+    t.equal(again, nonce)
+    t.match(headers['content-security-policy'], `script-src 'self' 'nonce-${nonce}'; style-src 'self' 'nonce-${nonce}'; img-src 'self'`)
+    nonces.add(nonce)
+  }
+  t.equal(nonces.size, 20)
+  t.equal((await app.inject('/json')).headers['content-security-policy'], "default-src 'none'; frame-ancestors 'none'")
+  const own = await app.inject('/own')
+  t.equal(own.headers['content-security-policy'], `script-src 'nonce-${own.body}'`)
+  const narrow = await build(async (app) => { await app.register(securityHeaders, { pageContentSecurityPolicy: "default-src 'self';script-src 'nonce'; style-src  'nonce'  'self'" }) })
+  t.teardown(() => narrow.close())
+  narrow.get('/html', async (_request, reply) => reply.type('text/html').send('<p>'))
+  t.equal((await narrow.inject('/html')).headers['content-security-policy'], "default-src 'self';script-src 'none'; style-src  'self'", 'nobody asked: what needs it is not allowed')
+})
+
+t.test('R170 everything that helmet sends can be set, or left out', (t) => {
+  const rows: [SecurityHeadersOptions, Record<string, string | undefined>][] = [
+    [{ contentSecurityPolicy: false }, { 'content-security-policy': undefined }],
+    [{ contentSecurityPolicyReportOnly: true }, { 'content-security-policy': undefined, 'content-security-policy-report-only': "default-src 'none'; frame-ancestors 'none'" }],
+    [{ crossOriginEmbedderPolicy: 'require-corp' }, { 'cross-origin-embedder-policy': 'require-corp' }],
+    [{ crossOriginOpenerPolicy: 'same-origin-allow-popups' }, { 'cross-origin-opener-policy': 'same-origin-allow-popups' }],
+    [{ crossOriginOpenerPolicy: false }, { 'cross-origin-opener-policy': undefined }],
+    [{ crossOriginResourcePolicy: 'cross-origin' }, { 'cross-origin-resource-policy': 'cross-origin' }],
+    [{ originAgentCluster: false }, { 'origin-agent-cluster': undefined }],
+    [{ referrerPolicy: ['no-referrer', 'strict-origin'] }, { 'referrer-policy': 'no-referrer,strict-origin' }],
+    [{ referrerPolicy: false }, { 'referrer-policy': undefined }],
+    [{ xContentTypeOptions: false }, { 'x-content-type-options': undefined }],
+    [{ xDnsPrefetchControl: 'on' }, { 'x-dns-prefetch-control': 'on' }],
+    [{ xDnsPrefetchControl: false }, { 'x-dns-prefetch-control': undefined }],
+    [{ xDownloadOptions: false }, { 'x-download-options': undefined }],
+    [{ xFrameOptions: 'SAMEORIGIN' }, { 'x-frame-options': 'SAMEORIGIN' }],
+    [{ xFrameOptions: false }, { 'x-frame-options': undefined }],
+    [{ xPermittedCrossDomainPolicies: 'master-only' }, { 'x-permitted-cross-domain-policies': 'master-only' }],
+    [{ xXssProtection: false }, { 'x-xss-protection': undefined }],
+    [{ hsts: { maxAgeSeconds: 0 } }, { 'strict-transport-security': 'max-age=0; includeSubDomains' }],
+    [{ hsts: { includeSubDomains: false } }, { 'strict-transport-security': 'max-age=31536000' }],
+    [{ hsts: { maxAgeSeconds: 63_072_000, preload: true } }, { 'strict-transport-security': 'max-age=63072000; includeSubDomains; preload' }],
+    [{ pageContentSecurityPolicy: false }, { 'content-security-policy': "default-src 'none'; frame-ancestors 'none'" }]
+  ]
+  for (const [options, changed] of rows) {
+    t.test(JSON.stringify(options), async (t) => {
+      const app = await build(async (app) => { await app.register(securityHeaders, options) }, serverOptions({ trustedProxies: ['10.0.0.1'] }))
+      t.teardown(() => app.close())
+      app.get('/html', async (_request, reply) => reply.type('text/html').send('<p>'))
+      const over = { remoteAddress: '10.0.0.1', headers: { 'x-forwarded-proto': 'https' } }
+      const asExpected = { ...expected, 'strict-transport-security': 'max-age=31536000; includeSubDomains', ...changed }
+      for (const url of ['/ok', '/nowhere', '/%']) {
+        const { headers } = await app.inject({ ...over, url })
+        for (const [name, value] of Object.entries(asExpected)) t.equal(headers[name], value, `${url}: ${name}`)
+      }
+      const plain = { url: '/%', remoteAddress: '9.9.9.9', headers: { 'x-forwarded-proto': 'https' } }
+      t.equal((await app.inject(plain)).headers['strict-transport-security'], undefined, 'a stranger does not say what the protocol is')
+      if (options.pageContentSecurityPolicy === false) t.equal((await app.inject('/html')).headers['content-security-policy'], undefined)
+      if (options.contentSecurityPolicyReportOnly === true) t.match((await app.inject('/html')).headers['content-security-policy-report-only'], "script-src 'self'")
+    })
+  }
+  t.end()
 })
 
 t.test('R176 texts say their charset, error answers too', async (t) => {
@@ -497,7 +600,7 @@ t.test('R005 F9 errors of the framework have our codes', (t) => {
 
 t.test('problems and securityHeaders refuse options at boot', async (t) => {
   await t.rejects(async () => Fastify().register(problems, { a: 1 } as never), { code: 'GATEHOUSE_OPTION_INVALID' })
-  for (const options of [{ csp: 'x' }, { contentSecurityPolicy: '' }, { contentSecurityPolicy: 'a\r\nb' }, { contentSecurityPolicy: false }, { hsts: 'yes' }, JSON.parse('{"__proto__":{"hsts":false}}')]) {
+  for (const options of [{ csp: 'x' }, { contentSecurityPolicy: '' }, { contentSecurityPolicy: 'a\r\nb' }, { contentSecurityPolicy: true }, { contentSecurityPolicy: "script-src 'nonce'" }, { pageContentSecurityPolicy: ' ' }, { pageContentSecurityPolicy: "default-src 'self'\nx: y" }, { contentSecurityPolicyReportOnly: 1 }, { hsts: 'yes' }, { hsts: { maxAge: 1 } }, { hsts: { maxAgeSeconds: -1 } }, { hsts: { maxAgeSeconds: '1' } }, { hsts: { includeSubDomains: 1 } }, { hsts: { preload: true, includeSubDomains: false } }, { hsts: { preload: true, maxAgeSeconds: 300 } }, { referrerPolicy: 'x' }, { referrerPolicy: [] }, { referrerPolicy: ['origin', 'origin'] }, { crossOriginOpenerPolicy: true }, { crossOriginEmbedderPolicy: 'same-origin' }, { xFrameOptions: 'ALLOW' }, { xXssProtection: 'off' }, { originAgentCluster: null }, { toString: 1 }, JSON.parse('{"__proto__":{"hsts":false}}')]) {
     await t.rejects(async () => Fastify().register(securityHeaders, options as object), { code: 'GATEHOUSE_OPTION_INVALID' }, JSON.stringify(options))
   }
   const app = await build(async (app) => { await app.register(securityHeaders, { contentSecurityPolicy: "default-src 'self'" }) })
