@@ -8,6 +8,7 @@ import { apiKeyAuth } from './plugins/api-key-auth.ts'
 import { basicAuth } from './plugins/basic-auth.ts'
 import { bearerAuth } from './plugins/bearer-auth.ts'
 import { cors } from './plugins/cors.ts'
+import { csrf } from './plugins/csrf.ts'
 import { guards } from './plugins/guards.ts'
 import { https } from './plugins/https.ts'
 import { openapi } from './plugins/openapi.ts'
@@ -17,6 +18,7 @@ import { rateLimit } from './plugins/rate-limit.ts'
 import { scopes } from './plugins/scopes.ts'
 import { securityHeaders } from './plugins/security-headers.ts'
 import { serverOptions } from './plugins/server-options.ts'
+import { sessionAuth } from './plugins/session-auth.ts'
 import { stores } from './plugins/stores.ts'
 import { strictBodies } from './plugins/strict-bodies.ts'
 import { tokens } from './plugins/tokens.ts'
@@ -26,6 +28,7 @@ import { clientRoutes } from './routes/clients.ts'
 import { healthRoutes } from './routes/health.ts'
 import { itemRoutes } from './routes/items.ts'
 import { serviceRoutes } from './routes/service.ts'
+import { sessionRoutes } from './routes/session.ts'
 import { tokenRoutes } from './routes/token.ts'
 import { userRoutes } from './routes/users.ts'
 import { wellKnownRoutes } from './routes/well-known.ts'
@@ -58,6 +61,7 @@ const tags = [
   { name: 'health', description: 'For probes.' },
   { name: 'users', description: 'Accounts, and your own profile.' },
   { name: 'tokens', description: 'Access tokens, and the keys that verify them.' },
+  { name: 'sessions', description: 'Logins by cookie, for browsers.' },
   { name: 'api-keys', description: 'Your own API keys.' },
   { name: 'items', description: 'What the demo is about.' },
   { name: 'admin', description: 'For administrators.' }
@@ -106,17 +110,18 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   })
   await app.register(accounts, { roles: ROLES, defaultRoles: ['editor'], keepOne: 'admin' })
   await registerSchemes(app, publicUrl)
+  await app.register(csrf, { origins: [new URL(publicUrl).origin] })
   await app.register(scopes)
 
   const basicLimit = app.limit({ name: 'basic-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' })
   const document = { info: { ...info, contact: { name: 'Whoever runs this service', url: publicUrl } }, tags, servers }
   if (configuration.docs === 'public') await app.register(openapi, document)
-  else await app.register(openapi, configuration.docs === 'none' ? { ...document, docs: false, json: false, yaml: false } : { ...document, access: [basicLimit, app.basic, app.requireScopes('admin')] })
+  else await app.register(openapi, configuration.docs === 'none' ? { ...document, docs: false, json: false, yaml: false } : { ...document, access: [basicLimit, app.anyOf(app.basic, app.session), app.requireScopes('admin')] })
 
   await app.register(tokenRoutes, { passwordGrant: true })
   await app.register(wellKnownRoutes, { scopes: Object.keys(SCOPES), passwordGrant: true })
   await app.register(userRoutes, { basicLimit })
-  for (const routes of [serviceRoutes, healthRoutes, apiKeyRoutes, itemRoutes, adminRoutes, clientRoutes]) await app.register(routes)
+  for (const routes of [serviceRoutes, healthRoutes, sessionRoutes, apiKeyRoutes, itemRoutes, adminRoutes, clientRoutes]) await app.register(routes)
   return app
 }
 
@@ -142,6 +147,11 @@ async function registerSchemes (app: FastifyInstance, issuer: string): Promise<v
     resourceMetadata: resourceMetadataOf(issuer),
     scopes: SCOPES,
     loadPrincipal: app.tokens.loadPrincipal
+  })
+  await app.register(sessionAuth, {
+    description: 'The cookie that `POST /session` sets. What changes something needs the `csrf_token` of `GET /session` in `X-CSRF-Token`.',
+    scopes: SCOPES,
+    loadPrincipal: ({ subject }) => app.accounts.grantFor(subject)
   })
   await app.register(apiKeyAuth, {
     description: 'A key from `POST /api-keys`.',

@@ -44,6 +44,6 @@ function membersOf (composition: string, guards: readonly RouteGuard[]): Require
 function memberOf (composition: string, guard: RouteGuard): RequirementNode {
   const node = nodeOf(guard)
   if (node === undefined) throw fault('GATEHOUSE_GUARD_MISSING', `a member of ${composition}() is no guard`)
-  if (node.type === 'limit' || node.type === 'public') throw fault('GATEHOUSE_GUARD_NESTING', `${describe(node)} inside ${composition}()`)
+  if (node.type === 'limit' || node.type === 'public' || node.type === 'crossSite') throw fault('GATEHOUSE_GUARD_NESTING', `${describe(node)} inside ${composition}()`)
   return node
 }

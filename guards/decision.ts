@@ -2,11 +2,14 @@
 // They are the alternatives that OpenAPI publishes, in order of writing; the first that holds lets the request in.
 import type { Refusal } from '../errors.ts'
 import type { Principal } from './principal.ts'
+import type { Scheme } from './scheme.ts'
 
 /** One way to be let in: every step was taken, nothing of the branches was refused. */
 export interface CompiledAlternative {
   /** The slots of its schemes; the first one's principal is that of the request. None: a stranger is let in. */
   readonly slots: readonly number[]
+  /** Those of its schemes whose credentials a browser sends unasked; one list for all that have the same. */
+  readonly ambient: readonly Scheme[]
   /** The slots of its schemes and of its judgements, in the order in which they are asked. */
   readonly steps: readonly number[]
   /**

@@ -4,7 +4,7 @@ import { fault } from '../errors.ts'
 import { describe } from './node.ts'
 import { acceptedPrincipal, guardPassed } from './state.ts'
 import type { Limit } from './limit.ts'
-import type { Authorization, GuardNode } from './node.ts'
+import type { Authorization, CrossSiteNode, GuardNode } from './node.ts'
 import type { ApiKeyPrincipal, BasicPrincipal, BearerPrincipal, CustomPrincipal, Principal } from './principal.ts'
 import type { GuardedRequest } from './scheme.ts'
 
@@ -31,6 +31,9 @@ export interface AuthorizationGuard extends RouteGuard { readonly authorization:
 
 /** A guard that counts. */
 export interface LimitGuard extends RouteGuard { readonly limit: Limit }
+
+/** A guard that refuses what a browser says comes from another site. */
+export interface CrossSiteGuard extends RouteGuard { readonly crossSite: true }
 
 /** Says that a route is public, and why. */
 export interface PublicGuard extends RouteGuard { readonly reason: string }
@@ -73,6 +76,10 @@ export function authorizationGuard (authorization: Authorization): Authorization
 
 export function limitGuard (limit: Limit): LimitGuard {
   return Object.assign(guardFor({ type: 'limit', limit }), { limit })
+}
+
+export function crossSiteGuard (check: CrossSiteNode['check']): CrossSiteGuard {
+  return Object.assign(guardFor({ type: 'crossSite', check }), { crossSite: true } as const)
 }
 
 export function publicGuard (reason: string): PublicGuard {

@@ -17,13 +17,15 @@ export interface Authorization {
 export interface SchemeNode { readonly type: 'scheme'; readonly scheme: Scheme }
 export interface AuthorizationNode { readonly type: 'authorization'; readonly authorization: Authorization }
 export interface LimitNode { readonly type: 'limit'; readonly limit: Limit }
+/** Refuses what a browser says comes from another site, whoever sends it; `null` lets the request go on. */
+export interface CrossSiteNode { readonly type: 'crossSite'; check (request: FastifyRequest): Refusal | null }
 export interface PublicNode { readonly type: 'public'; readonly reason: string }
 export interface CompositeNode { readonly type: 'anyOf' | 'allOf'; readonly members: readonly RequirementNode[] }
 export interface OptionalNode { readonly type: 'optional'; readonly member: RequirementNode }
 
-/** The nodes that a requirement is made of; limits and publicAccess stand beside it. */
+/** The nodes that a requirement is made of; limits, publicAccess and refuseCrossSite stand beside it. */
 export type RequirementNode = SchemeNode | AuthorizationNode | CompositeNode | OptionalNode
-export type GuardNode = RequirementNode | LimitNode | PublicNode
+export type GuardNode = RequirementNode | LimitNode | CrossSiteNode | PublicNode
 
 const authorizationNames = {
   scopes: 'requireScopes',
@@ -41,6 +43,7 @@ export function describe (node: GuardNode): string {
     case 'authorization': return `${authorizationNames[node.authorization.kind]}(${node.authorization.names.join(', ')})`
     case 'limit': return `limit(${node.limit.name})`
     case 'public': return 'publicAccess'
+    case 'crossSite': return 'refuseCrossSite'
     default: return `${node.type}(${node.members.map(describe).join(', ')})`
   }
 }

@@ -1,11 +1,18 @@
 // What a reader of an operation should know of its guards: the plan that is enforced, as Markdown.
 import { describe } from './node.ts'
+import type { CsrfProof } from './csrf.ts'
 import type { Limit } from './limit.ts'
 import type { Plan } from './plan.ts'
 
+const proofs: Readonly<Record<CsrfProof, string>> = {
+  token: 'where a session lets a request in, its token in `X-CSRF-Token`; where anything does that a browser sends unasked, evidence that the request comes from this site (`Sec-Fetch-Site`, `Origin`)',
+  origin: 'where what a browser sends unasked lets a request in, evidence that it comes from this site (`Sec-Fetch-Site`, `Origin`)',
+  'not-cross-site': 'refused where `Sec-Fetch-Site` or `Origin` says that the request comes from another site'
+}
+
 /** The guards, rights and limits of an operation as a Markdown list; empty where the route declares none. */
-export function operationNotes (plan: Plan, limits: readonly Limit[]): string {
-  const guards = plan.guards.flatMap(({ node }) => (node.type === 'limit' || node.type === 'public' ? [] : [describe(node)]))
+export function operationNotes (plan: Plan, limits: readonly Limit[], csrf: CsrfProof | null): string {
+  const guards = plan.guards.flatMap(({ node }) => (node.type === 'limit' || node.type === 'public' || node.type === 'crossSite' ? [] : [describe(node)]))
   return [
     ...(plan.reason === null ? [] : [`- **Public:** ${plan.reason}`]),
     ...line('Guards', guards.map(code)),
@@ -13,6 +20,7 @@ export function operationNotes (plan: Plan, limits: readonly Limit[]): string {
     ...line('Scopes', [...plan.scopes.map(code), ...plan.anyScopes.map(oneOf)]),
     ...line('Roles', [...plan.roles.map(code), ...plan.anyRoles.map(oneOf)]),
     ...line('Policies', plan.policies.map(code)),
+    ...(csrf === null ? [] : [`- **CSRF:** ${proofs[csrf]}`]),
     ...line('Limits', limits.map(limitText))
   ].join('\n')
 }

@@ -1,10 +1,12 @@
 // What OpenAPI says of a route's security, derived from the plan that is enforced: the requirement, the
 // refusals as they are really sent, and what OpenAPI has no word for as extensions.
+import { csrfOf } from './csrf.ts'
 import { examplesOf } from './operation-examples.ts'
 import { operationNotes } from './operation-notes.ts'
 import type { RefusalCode, RefusalContext } from '../errors.ts'
 import type { Examples } from './operation-examples.ts'
 import type { Limit } from './limit.ts'
+import type { CsrfProof } from './csrf.ts'
 import type { RefusalFormat } from './answer.ts'
 import type { Plan } from './plan.ts'
 import type { RouteRecord } from './registry.ts'
@@ -25,6 +27,8 @@ export interface OperationSecurity {
   responses: Record<string, DeclaredResponse>
   /** What every answer of a handler carries; absent where that is nothing. */
   headers?: Record<string, object>
+  /** Request headers that guards read, beside those of the schemes; absent where there are none. */
+  parameters?: { properties: Record<string, object>; required?: string[] }
   /** Markdown for people, who do not see extensions; empty where the route declares nothing. */
   notes: string
   extensions: Record<string, unknown>
@@ -47,8 +51,28 @@ const limitFields = {
 const LONGEST_WAIT = 31_536_000
 const retryAfter = { 'Retry-After': { type: 'integer', format: 'int32', minimum: 1, maximum: LONGEST_WAIT, examples: [1], description: 'Seconds to wait (RFC 9110 §10.2.3).' } }
 
+const csrfHeader = { type: 'string', pattern: '^[\\w-]*$', maxLength: 256, description: 'The CSRF token of the session; only where the session is what lets the request in.' }
+const csrfCodes: Readonly<Record<CsrfProof, readonly RefusalCode[]>> = {
+  token: ['cross_site_request', 'csrf_token_invalid'],
+  origin: ['cross_site_request'],
+  'not-cross-site': ['cross_site_request']
+}
+
+/** What the requests of a route have to prove; a route of several methods tells of the strictest. */
+function proofOf ({ plan, methods }: RouteRecord): CsrfProof | null {
+  const proofs = methods.map((method) => csrfOf(plan, method))
+  return (['token', 'origin', 'not-cross-site'] as const).find((proof) => proofs.includes(proof)) ?? null
+}
+
+/** Whether no alternative goes without the token. */
+function isTokenRequired ({ alternatives }: Plan): boolean {
+  return alternatives.every(({ ambient }) => ambient.some(({ csrfSecret }) => csrfSecret !== undefined))
+}
+
 /** Derives the operation's security; `body` is the schema that the refusals' bodies refer to. */
-export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat, serviceLimits: readonly Limit[], body: object): OperationSecurity {
+export function operationSecurity (record: RouteRecord, format: RefusalFormat, serviceLimits: readonly Limit[], body: object): OperationSecurity {
+  const { plan } = record
+  const csrf = proofOf(record)
   const limits = [...serviceLimits, ...plan.limitsBefore, ...plan.limitsAfter]
   // A limit that counts before anyone is authenticated tells of itself in every refusal after it.
   const counted = serviceLimits.length + plan.limitsBefore.length > 0 ? limitFields : {}
@@ -68,10 +92,18 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
   if (plan.schemes.length > 0) {
     responses['400'] = { description: 'The request is malformed.', ...withHeaders(told), content: contentOf(['invalid_request']) }
     responses['401'] = { description: 'No credentials, or none that are accepted.', ...withHeaders({ ...challenge, ...counted }), content: contentOf(['credentials_required', plan.schemes.some(isBearer) ? 'invalid_token' : 'invalid_credentials']) }
+  }
+  if (plan.schemes.length > 0 || csrf !== null) {
+    const reasons = [
+      ...(rights.length > 0 ? ['the credentials lack a right'] : []),
+      ...(plan.schemes.length > 0 ? ['the account is disabled'] : []),
+      ...(csrf === null ? [] : [csrf === 'not-cross-site' ? 'the request comes from another site' : 'the request is not known to come from this site']),
+      ...(csrf === 'token' ? ['its CSRF token is not that of the session'] : [])
+    ]
     responses['403'] = {
-      description: rights.length === 0 ? 'The account is disabled.' : `The credentials lack a right, or the account is disabled. Required: ${rights.join('; ')}.`,
+      description: sentences(reasons, rights),
       ...withHeaders(rights.length === 0 ? counted : lacked),
-      content: contentOf(lacking(plan))
+      content: contentOf([...(plan.schemes.length > 0 ? lacking(plan) : []), ...(csrf === null ? [] : csrfCodes[csrf])])
     }
   }
   if (limits.length > 0) responses['429'] = { description: 'Too many requests.', headers: { ...retryAfter, ...limitFields }, content: contentOf(['quota_exceeded'], { members: { 'violated-policies': limits.slice(0, 1).map(({ name }) => name) } }) }
@@ -80,7 +112,8 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
     ...(plan.requirement === undefined ? {} : { security: plan.requirement }),
     responses,
     ...(limits.length > 0 ? { headers: limitFields } : {}),
-    notes: operationNotes(plan, limits),
+    ...(csrf === 'token' ? { parameters: { properties: { 'X-CSRF-Token': csrfHeader }, ...(isTokenRequired(plan) ? { required: ['X-CSRF-Token'] } : {}) } } : {}),
+    notes: operationNotes(plan, limits, csrf),
     extensions: {
       ...extension('x-required-scopes', plan.scopes),
       ...extension('x-required-any-scope', plan.anyScopes),
@@ -88,10 +121,17 @@ export function operationSecurity ({ plan }: RouteRecord, format: RefusalFormat,
       ...extension('x-required-any-role', plan.anyRoles),
       ...extension('x-required-policies', plan.policies),
       ...extension('x-rate-limit', limits.map(({ name, by, max, windowSeconds }) => ({ name, by, max, windowSeconds }))),
+      ...(csrf === null ? {} : { 'x-csrf': csrf }),
       ...(plan.reason === null ? {} : { 'x-public-reason': plan.reason })
     },
     securitySchemes: Object.fromEntries(plan.schemes.map(({ name, definition }) => [name, definition]))
   }
+}
+
+function sentences (reasons: readonly string[], rights: readonly string[]): string {
+  const last = reasons.length > 1 ? `, or ${reasons.at(-1) ?? ''}` : ''
+  const text = `${reasons.slice(0, Math.max(1, reasons.length - 1)).join(', ')}${last}.`
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${rights.length === 0 ? '' : ` Required: ${rights.join('; ')}.`}`
 }
 
 /** Why somebody known may be refused. */

@@ -4,7 +4,7 @@ import { alternativesOf, requirementOf, waysOf } from './requirement.ts'
 import { authorizationsOf, describe, isAuthenticating, nestedNodes, schemesOf } from './node.ts'
 import type { Branch, CompiledAlternative } from './decision.ts'
 import type { Limit } from './limit.ts'
-import type { Authorization, GuardNode, RequirementNode } from './node.ts'
+import type { Authorization, CrossSiteNode, GuardNode, RequirementNode } from './node.ts'
 import type { Scheme } from './scheme.ts'
 import type { Alternative, SecurityRequirement } from './requirement.ts'
 
@@ -29,6 +29,8 @@ export interface Plan {
   readonly alternatives: readonly CompiledAlternative[]
   /** The alternatives of the list up to its last authenticating member: what must hold before `limitsAfter` count, if there are any. */
   readonly gate: readonly CompiledAlternative[]
+  /** What refuses requests of other sites before anything is counted or asked. */
+  readonly crossSite: readonly CrossSiteNode[]
   readonly limitsBefore: readonly Limit[]
   readonly limitsAfter: readonly Limit[]
   readonly schemes: readonly Scheme[]
@@ -67,6 +69,7 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
   return Object.freeze({
     guards,
     ...compileAlternatives({ members, alternatives, gated }, place),
+    crossSite: [...new Set(guards.flatMap(({ node }) => (node.type === 'crossSite' ? [node] : [])))],
     limitsBefore: limits.filter(({ by }) => by === 'address'),
     limitsAfter,
     schemes,
@@ -83,11 +86,11 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
 
 /** Whether anything has to run before the handler of the route. */
 export function isActive (plan: Plan): boolean {
-  return plan.questions.length > 0 || plan.limitsBefore.length > 0 || plan.limitsAfter.length > 0
+  return plan.questions.length > 0 || plan.crossSite.length > 0 || plan.limitsBefore.length > 0 || plan.limitsAfter.length > 0
 }
 
 function isRequirement (node: GuardNode): node is RequirementNode {
-  return node.type !== 'limit' && node.type !== 'public'
+  return node.type !== 'limit' && node.type !== 'public' && node.type !== 'crossSite'
 }
 
 function unique (authorizations: readonly Authorization[], kind: Authorization['kind']): string[] {
@@ -116,6 +119,7 @@ function compileAlternatives (
   const schemeSlots = new Map<Scheme, number>()
   const judgementSlots = new Map<Authorization, Map<Scheme, number>>()
   const branches = new Map<GuardNode, Branch>()
+  const ambients = new Map<string, readonly Scheme[]>()
 
   function slotOf (scheme: Scheme): number {
     const slot = schemeSlots.get(scheme) ?? questions.push({ type: 'scheme', scheme }) - 1
@@ -131,9 +135,18 @@ function compileAlternatives (
     return slot
   }
 
+  function ambientOf ({ schemes }: Alternative): readonly Scheme[] {
+    const ambient = schemes.filter((scheme) => scheme.ambient)
+    const key = ambient.map(({ name }) => name).join(' ')
+    const known = ambients.get(key) ?? ambient
+    ambients.set(key, known)
+    return known
+  }
+
   function compile (alternative: Alternative): CompiledAlternative {
     return {
       slots: alternative.schemes.map(slotOf),
+      ambient: ambientOf(alternative),
       steps: [...new Set(alternative.steps.map((step) => step.authorization === null ? slotOf(step.scheme) : judgementOf(step)))],
       unrefused: alternative.unrefused.map(branchOf)
     }

@@ -4,11 +4,13 @@ import { fault } from '../errors.ts'
 import { anyOriginOf } from './any-origin.ts'
 import { isRefusalFormat } from './answer.ts'
 import { createClientAddress } from './client-address.ts'
+import { csrfOf } from './csrf.ts'
 import { isDevelopment } from './environment.ts'
 import { describe } from './node.ts'
 import { compilePlan } from './plan.ts'
 import type { IncomingMessage } from 'node:http'
 import type { RefusalFormat } from './answer.ts'
+import type { CsrfProof, CsrfProtection } from './csrf.ts'
 import type { Limit } from './limit.ts'
 import type { GuardNode } from './node.ts'
 import type { Access, PlacedNode, Plan } from './plan.ts'
@@ -105,6 +107,11 @@ export interface GuardedRoute {
   policies: string[]
   /** Limits of the service, then those before and after authentication; of `apiKey`, each key says how much. */
   limits: { name: string; by: Limit['by']; max: number | null; windowSeconds: number | null }[]
+  /**
+   * What a request has to prove that was let in by what a browser sends unasked: `token`, that it comes from this service's
+   * own pages and has the token of its session; `origin`, the first alone; `not-cross-site`, that nothing says otherwise.
+   */
+  csrf: CsrfProof | null
   /** `undeclared`: neither a guard nor `publicAccess`. */
   access: Access
   /** Why it is public. */
@@ -122,6 +129,7 @@ export class Registry {
   readonly #plans = new Map<string, Plan>()
   readonly #nodes = new Map<GuardNode, number>()
   #options: Readonly<GuardsOptions> = Object.freeze({})
+  #csrf: CsrfProtection | null = null
   #runtime: Runtime | null = null
   #clientAddress = createClientAddress([])
 
@@ -162,11 +170,27 @@ export class Registry {
     return number
   }
 
+  /** From here on state-changing requests by ambient credentials are judged; one protection a server. */
+  protectByCsrf (protection: CsrfProtection): void {
+    if (this.#csrf !== null) throw fault('GATEHOUSE_NAME_TAKEN', 'csrf is registered twice')
+    if (this.#runtime !== null) throw fault('GATEHOUSE_OPTIONS_LATE', 'csrf')
+    this.#csrf = protection
+  }
+
+  /** A state-changing route that takes ambient credentials, where nothing would judge its requests. */
+  assertCsrf (): void {
+    if (this.#csrf !== null) return
+    const open = this.routes.flatMap(({ methods, url, plan }) => methods.filter((method) => csrfOf(plan, method) !== null)
+      .map((method) => `${method} ${url}: ${plan.schemes.filter(({ ambient }) => ambient).map(({ name }) => name).join(', ')}`))
+    if (open.length > 0) throw fault('GATEHOUSE_CSRF_MISSING', open.join('; '))
+  }
+
   /** Ends the configuration: from here on every route has the settings that its requests run under. */
   seal (): void {
     const runtime: Runtime = Object.freeze({
       callbackTimeoutSeconds: this.#options.callbackTimeoutSeconds ?? 10,
       format: this.#options.refusal ?? this.#defaultFormat,
+      csrf: this.#csrf,
       explains: isDevelopment()
     })
     this.#runtime = runtime
@@ -213,6 +237,7 @@ export class Registry {
       roles: [...new Set([...plan.roles, ...plan.anyRoles.flat()])],
       policies: [...plan.policies],
       limits: [...this.serviceLimits, ...plan.limitsBefore, ...plan.limitsAfter].map(({ name, by, max, windowSeconds }) => ({ name, by, max, windowSeconds })),
+      csrf: csrfOf(plan, method),
       access: plan.access,
       reason: plan.reason,
       anyOrigin: anyOriginOf(context)

@@ -3,6 +3,7 @@
 import { isRefusal, problemOf, refusal } from '../errors.ts'
 import { answerOf, explain } from './answer.ts'
 import { isPromise } from './awaitable.ts'
+import { addCsrfVary, isUnsafe } from './csrf.ts'
 import { decide, principalIn } from './decision.ts'
 import { readPrincipal } from './read-principal.ts'
 import { beginState, principalOf } from './state.ts'
@@ -10,10 +11,12 @@ import { secondsToWait, writeLimitHeaders } from './limit-headers.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem, Refusal } from '../errors.ts'
 import type { RefusalFormat } from './answer.ts'
-import type { Outcome } from './decision.ts'
+import type { CsrfProtection } from './csrf.ts'
+import type { CompiledAlternative, Outcome } from './decision.ts'
 import type { Limit, LimitState } from './limit.ts'
 import type { Plan, Question } from './plan.ts'
 import type { Principal } from './principal.ts'
+import type { Scheme } from './scheme.ts'
 import type { GuardState } from './state.ts'
 
 /** What the core was configured with. */
@@ -21,6 +24,8 @@ export interface Runtime {
   /** How long a callback or a store may take before the answer is 503. */
   readonly callbackTimeoutSeconds: number
   readonly format: RefusalFormat
+  /** What judges state-changing requests that were let in by what a browser sends unasked; `null`: none of them is let in. */
+  readonly csrf: CsrfProtection | null
   /** Whether refusals carry an `explanation`: in development only. */
   readonly explains: boolean
 }
@@ -33,10 +38,21 @@ interface Run {
   readonly done: () => void
   countedBefore: number
   countedAfter: number
+  /** The ambient schemes for which the request was proven. */
+  proven: readonly Scheme[] | null
 }
 
 export function runPlan (plan: Plan, runtime: Runtime, request: FastifyRequest, reply: FastifyReply, done: () => void): void {
-  advance({ state: beginState(request, plan), runtime, request, reply, done, countedBefore: 0, countedAfter: 0 })
+  const run: Run = { state: beginState(request, plan), runtime, request, reply, done, countedBefore: 0, countedAfter: 0, proven: null }
+  for (const { check } of plan.crossSite) {
+    addCsrfVary(reply)
+    const refused = check(request)
+    if (refused !== null) {
+      send(run, refused, [])
+      return
+    }
+  }
+  advance(run)
 }
 
 function advance (run: Run): void {
@@ -54,6 +70,7 @@ function advance (run: Run): void {
       refuse(run)
       return
     } else {
+      if (verdict.ambient.length > 0 && !isProven(run, verdict)) return
       state.accepted = verdict
       if (!gated) break
       if (!count(run, plan.limitsAfter[run.countedAfter++])) return
@@ -61,6 +78,20 @@ function advance (run: Run): void {
   }
   state.passed = true
   run.done()
+}
+
+/** Whether a request that changes state comes from where it may; false where it was refused. */
+function isProven (run: Run, { ambient, slots }: CompiledAlternative): boolean {
+  const { request, reply, runtime: { csrf }, state: { outcomes } } = run
+  if (run.proven === ambient || !isUnsafe(request.method)) return true
+  run.proven = ambient
+  addCsrfVary(reply)
+  const refused = csrf === null
+    ? refusal('cross_site_request', { reason: 'csrf is not registered' })
+    : csrf.prove({ request, schemes: ambient, principal: principalIn(slots[0], outcomes) })
+  if (refused === null) return true
+  send(run, refused, [])
+  return false
 }
 
 /** Asks the question of `slot`; false where the answer comes later, or was a refusal that ended the request. */

@@ -54,6 +54,11 @@ export interface Scheme<P extends Principal = Principal> {
   readonly ambient: boolean
   /** Scopes the scheme knows, with a text each; a route that requires another is refused at boot. */
   readonly scopes?: Readonly<Record<string, string>>
+  /**
+   * What the CSRF token of a request is bound to: a secret that its accepted credentials have and no page can read, `null`
+   * where it came with none. A scheme without it is protected by where a request comes from alone.
+   */
+  csrfSecret? (request: object): string | null
   /** Counted on every route of the scheme, after authentication: what the credentials themselves allow. */
   readonly limit?: Limit
   /**

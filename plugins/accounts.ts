@@ -25,8 +25,12 @@ export interface Registration {
 export interface Accounts extends ApiKeyAccounts {
   /** A new account; `conflict` when the name is taken, `validation` when the password is not acceptable. */
   register (registration: Registration, roles?: readonly string[]): Promise<User>
-  /** Whoever the password belongs to; `null` for unknown, wrong and disabled alike, after one hash each. */
-  login (credentials: { username: string; password: string }): Promise<User | null>
+  /**
+   * Whoever the password belongs to; `null` for unknown, wrong and disabled alike, after one hash each. `within` writes what
+   * the login leaves behind, and is called only while the password still holds and the account is still on: whoever
+   * changes that at the same time sees what was written.
+   */
+  login (credentials: { username: string; password: string }, within?: (user: User, stores: StoreSet) => Promise<void>): Promise<User | null>
   /** The same for a password that comes with every request: what was right a moment ago is not hashed again. */
   verifyPassword (credentials: { username: string; password: string }): Promise<PrincipalGrant | null>
   /** What the roles of an account allow. */
@@ -36,12 +40,12 @@ export interface Accounts extends ApiKeyAccounts {
   /**
    * Another password for the principal's account, and the end of its other logins: refresh families, live access tokens
    * and sessions, except the one that asks. API keys stay. `validation` for a wrong current password, or for a new
-   * one that is not acceptable; `conflict` when somebody else changed it meanwhile.
+   * one that is not acceptable; `conflict` when somebody else changed it meanwhile. `within` writes what is part of it.
    */
-  changePassword (principal: Principal, passwords: { currentPassword: string; newPassword: string }): Promise<void>
+  changePassword (principal: Principal, passwords: { currentPassword: string; newPassword: string }, within?: (stores: StoreSet) => Promise<void>): Promise<void>
   /**
    * Turns an account on or off, or gives it other roles; `null` when there is none. Turning it off ends all that speaks
-   * for it, API keys too, and turning it on brings nothing back. `conflict` for the last holder of the role
+   * for it, API keys too, and turning it on brings nothing back; other roles end its sessions. `conflict` for the last holder of the role
    * `keepOne`, `validation` for a role that is not in the table.
    */
   update (id: string, change: UserChange): Promise<User | null>
@@ -78,13 +82,13 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     return { subject: user.id, scopes: scopesOf(user), roles: user.roles, attributes: { username: user.username }, disabled: user.disabled }
   }
 
-  async function accepts (found: { user: User; passwordHash: string } | null, password: string): Promise<boolean> {
+  /** The hash that the password fits, a new one where it was due; `null` for whom it does not let in. */
+  async function accept (found: { user: User; passwordHash: string } | null, password: string): Promise<string | null> {
     const matches = await passwords.verify(found?.passwordHash ?? null, password)
-    if (found === null || !matches || found.user.disabled) return false
-    if (passwords.needsRehash(found.passwordHash)) {
-      await stores.users.replacePasswordHash(found.user.id, { from: found.passwordHash, to: await passwords.hash(password) })
-    }
-    return true
+    if (found === null || !matches || found.user.disabled) return null
+    if (!passwords.needsRehash(found.passwordHash)) return found.passwordHash
+    const change = { from: found.passwordHash, to: await passwords.hash(password) }
+    return await stores.users.replacePasswordHash(found.user.id, change) ? change.to : change.from
   }
 
   async function endLogins (inside: StoreSet, subject: string, except: Login = {}): Promise<void> {
@@ -102,15 +106,26 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       return stores.users.create(user)
     },
 
-    async login ({ username, password }) {
+    async login ({ username, password }, within) {
       const found = await stores.users.findCredentials(username)
-      return await accepts(found, password) && found !== null ? found.user : null
+      const hash = await accept(found, password)
+      if (hash === null || found === null) return null
+      if (within === undefined) return found.user
+      return await stores.transaction(async (inside) => {
+        // Written to stand in line: whoever changes the password or turns the account off was before, and is seen, or
+        // comes after, and ends what this login writes.
+        const stands = await inside.users.replacePasswordHash(found.user.id, { from: hash, to: hash })
+        const user = stands ? await inside.users.findById(found.user.id) : null
+        if (user === null || user.disabled) return null
+        await within(user, inside)
+        return user
+      })
     },
 
     async verifyPassword ({ username, password }) {
       const found = await stores.users.findCredentials(username)
       if (found !== null && !found.user.disabled && verifiedPasswords.has(password, found.passwordHash)) return grantOf(found.user)
-      if (!await accepts(found, password) || found === null) return null
+      if (await accept(found, password) === null || found === null) return null
       verifiedPasswords.add(password, found.passwordHash)
       return grantOf(found.user)
     },
@@ -120,7 +135,7 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       return user === null ? null : grantOf(user)
     },
 
-    async changePassword (principal, { currentPassword, newPassword }) {
+    async changePassword (principal, { currentPassword, newPassword }, within) {
       const user = await stores.users.findById(principal.subject)
       if (user === null) throw refusal('not_found')
       await passwords.assertAcceptable(newPassword, { username: user.username, email: user.email, pointer: '/new_password' })
@@ -133,6 +148,7 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
         const isReplaced = await inside.users.replacePasswordHash(user.id, { from: found.passwordHash, to })
         if (!isReplaced) throw refusal('conflict', { detail: 'The password was changed meanwhile.' })
         await endLogins(inside, user.id, loginOf(principal))
+        await within?.(inside)
       })
     },
 
@@ -140,16 +156,24 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       const unknown = change.roles?.findIndex((role) => !roles.has(role)) ?? -1
       if (unknown !== -1) throw refusal('validation', { errors: [{ pointer: `/roles/${String(unknown)}`, in: 'body', detail: 'is no role' }] })
       return await stores.transaction(async (inside) => {
+        const before = change.roles === undefined ? null : await inside.users.findById(id)
         const user = await inside.users.update(id, change, { keepOne })
         if (user === 'last') throw refusal('conflict', { detail: `The last account with the role ${String(keepOne)} keeps it.` })
         if (user !== null && change.disabled === true) {
           await endLogins(inside, id)
           await inside.apiKeys.revokeByOwner(id)
+        } else if (user !== null && before !== null && !sameNames(before.roles, user.roles)) {
+          // An id that was handed out for some rights is never one of others.
+          await inside.sessions.removeBySubject(id)
         }
         return user
       })
     }
   }))
+}
+
+function sameNames (left: readonly string[], right: readonly string[]): boolean {
+  return left.length === right.length && left.every((name) => right.includes(name))
 }
 
 /** What a principal is logged in by: a session, or the refresh family that `tokens` names in its tokens. */

@@ -6,6 +6,7 @@ import { refusal } from '../errors.ts'
 import { readHeader } from '../guards/authorization-header.ts'
 import { chain } from '../guards/awaitable.ts'
 import { formatChallenge } from '../guards/challenge.ts'
+import { cookieValues } from '../guards/cookie-header.ts'
 import { readGrant } from '../guards/grant.ts'
 import { assertCallback, invalid, resolveSchemeOptions } from '../guards/scheme-options.ts'
 import { createKeyLimits, readKeyLimit } from './api-key-limits.ts'
@@ -98,8 +99,7 @@ const readers: Readonly<Record<Place, Reader>> = {
     return start === -1 ? null : onlyOne(new URLSearchParams(url.slice(start + 1)).getAll(name))
   },
   cookie ({ headers: { cookie = '' } }, name) {
-    const pairs = cookie.split(';').map((pair) => pair.trim())
-    return onlyOne(pairs.filter((pair) => pair.startsWith(`${name}=`)).map((pair) => pair.slice(name.length + 1)))
+    return onlyOne(cookieValues(cookie, name))
   }
 }
 

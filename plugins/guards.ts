@@ -16,7 +16,7 @@ import { guardState, requestPrincipal } from '../guards/state.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RefusalFormat } from '../guards/answer.ts'
-import type { AuthorizationGuard, Guard, LimitGuard, PublicGuard } from '../guards/guard.ts'
+import type { AuthorizationGuard, CrossSiteGuard, Guard, LimitGuard, PublicGuard } from '../guards/guard.ts'
 import type { PlacedNode } from '../guards/plan.ts'
 import type { Principal } from '../guards/principal.ts'
 import type { GuardedRoute, GuardsOptions } from '../guards/registry.ts'
@@ -32,7 +32,7 @@ declare module 'fastify' {
     optional: typeof optional
     publicAccess: typeof publicAccess
     /** Puts guards on every route of this context and of its children, outer ones first. */
-    protect (...guards: readonly (Guard<Principal | null> | AuthorizationGuard | LimitGuard | PublicGuard)[]): void
+    protect (...guards: readonly (Guard<Principal | null> | AuthorizationGuard | LimitGuard | CrossSiteGuard | PublicGuard)[]): void
     /** A guard for any scheme, decorated under the scheme's name and published in OpenAPI. */
     defineScheme<P extends Principal> (scheme: Scheme<P>): Guard<P>
     /** Whose request it is, as limits count it: behind the `trustedProxies`, never what a client says of itself; IPv6 by its network. */
@@ -100,6 +100,7 @@ export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): R
   })
   app.addHook('onReady', function (done) {
     settleWrittenSecurity(registry)
+    registry.assertCsrf()
     assertStances(app, registry)
     registry.seal()
     done()
@@ -138,13 +139,14 @@ function defineScheme<P extends Principal> (app: FastifyInstance, registry: Regi
 
 const carriers = ['header', 'query', 'cookie', 'connection']
 
-function assertScheme ({ name, definition, carrier, ambient, scopes, authenticate, challenge }: Partial<Scheme>): void {
+function assertScheme ({ name, definition, carrier, ambient, scopes, csrfSecret, authenticate, challenge }: Partial<Scheme>): void {
   if (typeof name !== 'string' || !/^[A-Za-z0-9._-]+$/.test(name)) throw fault('GATEHOUSE_OPTION_INVALID', 'defineScheme name')
   const wrong = Object.entries({
     definition: typeof definition === 'object',
     carrier: typeof carrier === 'object' && carriers.includes(carrier.in) && typeof carrier.name === 'string',
     ambient: typeof ambient === 'boolean',
     scopes: scopes === undefined || typeof scopes === 'object',
+    csrfSecret: csrfSecret === undefined || typeof csrfSecret === 'function',
     authenticate: typeof authenticate === 'function',
     challenge: typeof challenge === 'function'
   }).find(([, right]) => !right)

@@ -21,6 +21,7 @@ export interface TransformInput {
 export interface RouteSchema {
   hide?: boolean
   response?: Record<string, object>
+  headers?: unknown
   [member: string]: unknown
 }
 
@@ -54,6 +55,7 @@ export function transformRoute ({ schema, url, route, openapiObject }: Transform
       ...describedBy(written.description, derived.notes),
       ...derived.extensions,
       ...(derived.security === undefined ? {} : { security: derived.security }),
+      ...mergeHeaders(written.headers, derived.parameters),
       response: mergeResponses(answersOf(written), derived)
     }
   }
@@ -71,6 +73,13 @@ function assertVersion (document: unknown): asserts document is Document {
 function describedBy (written: unknown, notes: string): { description?: string } {
   if (notes === '') return {}
   return { description: typeof written === 'string' && written !== '' ? `${written}\n\n${notes}` : notes }
+}
+
+/** The headers that the author declares, and those that guards read. */
+function mergeHeaders (written: unknown, parameters: OperationSecurity['parameters']): { headers?: object } {
+  if (parameters === undefined) return {}
+  const { properties, required = [], ...rest } = (typeof written === 'object' && written !== null ? written : { type: 'object' }) as { properties?: object; required?: string[] }
+  return { headers: { ...rest, properties: { ...properties, ...parameters.properties }, required: [...required, ...(parameters.required ?? [])] } }
 }
 
 type Response = Partial<DeclaredResponse>

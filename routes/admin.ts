@@ -5,11 +5,11 @@ import { SearchQuery } from '../schemas/common.ts'
 import { Message } from '../schemas/service.ts'
 import { User, UserChange, UserPage, UserParams } from '../schemas/users.ts'
 
-/** `/admin` and what stands below it. Needs `app.stores`, `app.accounts`, `app.bearer` and `scopes`. */
+/** `/admin` and what stands below it. Needs `app.stores`, `app.accounts`, `app.bearer`, `app.session`, `csrf` and `scopes`. */
 export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Message, User, UserPage]) app.addSchema(schema)
   const tags = ['admin']
-  app.protect(app.bearer, app.requireScopes('admin'))
+  app.protect(app.anyOf(app.bearer, app.session), app.requireScopes('admin'))
 
   app.get('/admin', {
     schema: { operationId: 'getAdmin', tags, summary: 'A greeting for administrators', response: { 200: { $ref: 'Message#', description: 'The greeting.' } } }

@@ -4,15 +4,14 @@ import { refusal } from '../errors.ts'
 import { ApiKey, ApiKeyPage, ApiKeyParams, ApiKeyRotation, IssuedApiKey, NewApiKey } from '../schemas/api-keys.ts'
 import { PageQuery } from '../schemas/common.ts'
 
-/** `/api-keys`. Needs `app.stores`, `app.accounts`, `app.bearer` and `scopes`. */
+/** `/api-keys`. Needs `app.stores`, `app.accounts`, `app.bearer`, `app.session`, `csrf` and `scopes`. */
 export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [ApiKey, ApiKeyPage, IssuedApiKey]) app.addSchema(schema)
   const tags = ['api-keys']
-  const owner = app.bearer
-  const onRequest = [owner, app.requireScopes('me')]
+  const owner = app.anyOf(app.allOf(app.bearer, app.requireScopes('me')), app.session)
 
   app.post('/api-keys', {
-    onRequest,
+    onRequest: owner,
     schema: { operationId: 'createApiKey', tags, summary: 'Make an API key; it is shown once', body: NewApiKey, response: { 201: { $ref: 'IssuedApiKey#', description: 'The new key.' } } }
   }, async (request, reply) => {
     const { name, scopes, expires_in_days: expiresInDays, limit } = request.body
@@ -23,12 +22,12 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.get('/api-keys', {
-    onRequest,
+    onRequest: owner,
     schema: { operationId: 'listApiKeys', tags, summary: 'List your API keys, newest first', querystring: PageQuery, response: { 200: { $ref: 'ApiKeyPage#', description: 'A page of keys.' } } }
   }, (request) => app.stores.apiKeys.listByOwner(owner.principal(request).subject, request.query))
 
   app.post('/api-keys/:id/rotate', {
-    onRequest,
+    onRequest: owner,
     schema: { operationId: 'rotateApiKey', tags, summary: 'Put another key in the place of one of yours; it is shown once', params: ApiKeyParams, body: ApiKeyRotation, response: { 201: { $ref: 'IssuedApiKey#', description: 'The new key.' }, 404: { description: 'You have no such key, or it ended or was rotated before.' } } }
   }, async (request, reply) => {
     const issued = await app.accounts.rotateApiKey(owner.principal(request), { id: request.params.id, overlapSeconds: request.body.overlap_seconds })
@@ -37,7 +36,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   })
 
   app.delete('/api-keys/:id', {
-    onRequest,
+    onRequest: owner,
     schema: { operationId: 'revokeApiKey', tags, summary: 'Revoke an API key of yours', params: ApiKeyParams, response: { 204: { type: 'null', description: 'Revoked.' }, 404: { description: 'You have no such key.' } } }
   }, async (request, reply) => {
     if (!await app.stores.apiKeys.revoke(request.params.id, owner.principal(request).subject)) throw refusal('not_found')

@@ -4,11 +4,11 @@ import { Client, ClientPage, ClientParams, IssuedClient, NewClient } from '../sc
 import { PageQuery } from '../schemas/common.ts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 
-/** `/admin/clients`. Needs `app.stores`, `app.tokens`, `app.bearer` and `scopes`. */
+/** `/admin/clients`. Needs `app.stores`, `app.tokens`, `app.bearer`, `app.session`, `csrf` and `scopes`. */
 export const clientRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Client, ClientPage, IssuedClient]) app.addSchema(schema)
   const tags = ['admin']
-  app.protect(app.bearer, app.requireScopes('admin'))
+  app.protect(app.anyOf(app.bearer, app.session), app.requireScopes('admin'))
 
   app.post('/admin/clients', {
     schema: { operationId: 'createClient', tags, summary: 'Make a client; its secret is shown once', body: NewClient, response: { 201: { $ref: 'IssuedClient#', description: 'The new client.' } } }

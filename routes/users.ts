@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { refusal } from '../errors.ts'
 import type { LimitGuard } from '../guards/guard.ts'
+import type { StoreSet } from '../stores/ports.ts'
 import { BasicIdentity, PasswordChange, ProfileChange, Registration, User } from '../schemas/users.ts'
 
 /** Options of {@link userRoutes}. */
@@ -10,11 +11,11 @@ export interface UserRoutesOptions {
   basicLimit: LimitGuard
 }
 
-/** `/register`, `/users/me` and `/basic/me`. Needs `app.stores`, `app.accounts`, `app.bearer`, `app.basic`, `scopes` and `rateLimit`. */
+/** `/register`, `/users/me` and `/basic/me`. Needs `app.stores`, `app.accounts`, `app.bearer`, `app.session`, `app.basic`, `csrf`, `scopes` and `rateLimit`. */
 export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (app, { basicLimit }) => {
   for (const schema of [User, BasicIdentity]) app.addSchema(schema)
   const tags = ['users']
-  const me = [app.bearer, app.requireScopes('me')]
+  const me = app.anyOf(app.allOf(app.bearer, app.requireScopes('me')), app.session)
 
   app.post('/register', {
     bodyLimit: 16_384,
@@ -26,7 +27,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (a
     onRequest: me,
     schema: { operationId: 'getMe', tags, summary: 'Read your profile', response: { 200: { $ref: 'User#', description: 'Your account.' } } }
   }, async (request) => {
-    const user = await app.stores.users.findById(app.bearer.principal(request).subject)
+    const user = await app.stores.users.findById(me.principal(request).subject)
     if (user === null) throw refusal('not_found')
     return user
   })
@@ -35,18 +36,21 @@ export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (a
     onRequest: me,
     schema: { operationId: 'updateMe', tags, summary: 'Change your profile', body: ProfileChange, response: { 200: { $ref: 'User#', description: 'Your account as it is now.' } } }
   }, async (request) => {
-    const user = await app.stores.users.updateProfile(app.bearer.principal(request).subject, request.body)
+    const user = await app.stores.users.updateProfile(me.principal(request).subject, request.body)
     if (user === null) throw refusal('not_found')
     return user
   })
 
   app.put('/users/me/password', {
     bodyLimit: 16_384,
-    onRequest: [...me, app.limit({ name: 'password-failures', max: 10, timeWindow: '15 minutes', by: 'principal', counts: 'failures', whenFull: 'closed' })],
+    onRequest: [me, app.limit({ name: 'password-failures', max: 10, timeWindow: '15 minutes', by: 'principal', counts: 'failures', whenFull: 'closed' })],
     schema: { operationId: 'changePassword', tags, summary: 'Change your password; all other logins end', body: PasswordChange, response: { 204: { type: 'null', description: 'Changed.' }, 409: { description: 'The password was changed meanwhile.' } } }
   }, async (request, reply) => {
     const { current_password: currentPassword, new_password: newPassword } = request.body
-    await app.accounts.changePassword(app.bearer.principal(request), { currentPassword, newPassword })
+    const principal = me.principal(request)
+    const change = (within?: (stores: StoreSet) => Promise<void>) => app.accounts.changePassword(principal, { currentPassword, newPassword }, within)
+    // Another id for the session that stays: whoever may have learned the old one is out.
+    await (principal.kind === 'session' ? app.session.open(request, reply, (open) => change((stores) => open(principal.subject, stores))) : change())
     return reply.code(204).send()
   })
 

@@ -462,8 +462,8 @@ export interface SessionStore {
   findActive (id: string): Promise<Session | null>
   /** Notes that it was used at `at` and ends at `idleExpiresAt`; `false`, and nothing is written, when it has ended. */
   touch (id: string, use: { at: Date; idleExpiresAt: Date }): Promise<boolean>
-  /** Whether there was such a session. */
-  remove (id: string): Promise<boolean>
+  /** Whether there was such a session; with `subject`, one of that subject. */
+  remove (id: string, options?: { subject?: string | undefined }): Promise<boolean>
   /** Those of a subject that have not ended. */
   listBySubject (subject: string, query?: PageQuery): Promise<Page<Session>>
   /** Ends what a subject has, but for one; the ids of what it ended. */

@@ -40,8 +40,10 @@ export function createSessionStore (db: Kysely<Database>): SessionStore {
       return numUpdatedRows === 1n
     },
 
-    async remove (id) {
-      return (await db.deleteFrom('sessions').where('id', '=', id).executeTakeFirst()).numDeletedRows === 1n
+    async remove (id, { subject } = {}) {
+      let query = db.deleteFrom('sessions').where('id', '=', id)
+      if (subject !== undefined) query = query.where('subject', '=', subject)
+      return (await query.executeTakeFirst()).numDeletedRows === 1n
     },
 
     async listBySubject (subject, { limit, cursor } = {}) {

@@ -11,6 +11,8 @@ import type { Test } from 'tap'
 import type { Stores } from '../stores/ports.ts'
 
 export const issuer = 'https://demo.example'
+/** What a route asks for that takes sessions. */
+export const cookieChallenge = 'Cookie realm="api", cookie-name="__Host-session"'
 /** Good enough for R080 to R083, and nobody's. */
 export const password = 'a lamp beside the harbour'
 

@@ -120,9 +120,10 @@ const tries: Readonly<Record<string, Try>> = {
     t.strictSame(await statuses(app, [
       { method: 'POST', url: '/register', payload: { username: 'alice', email: 'alice@example.com', password } },
       { method: 'POST', url: '/register', payload: { username: 'Alice', email: 'other@example.com', password } },
-      { method: 'POST', url: '/keys', headers: basicOf('alice', 'wrong') }
-    ]), [200, 409, 401])
-    const { key } = (await app.inject({ method: 'POST', url: '/keys', headers: basicOf('alice', password) })).json<{ key: string }>()
+      { method: 'POST', url: '/keys', headers: basicOf('alice', 'wrong') },
+      { method: 'POST', url: '/keys', headers: { ...basicOf('alice', password), origin: 'https://evil.example' } }
+    ]), [200, 409, 401, 403])
+    const { key } = (await app.inject({ method: 'POST', url: '/keys', headers: { ...basicOf('alice', password), origin: 'https://app.example.com' } })).json<{ key: string }>()
     t.match(key, /^gate_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}$/)
     t.equal(key.length, 67)
     t.strictSame(await statuses(app, [{ url: '/items', headers: { 'x-api-key': key } }, { url: '/items', headers: { 'x-api-key': `${key.slice(0, -1)}!` } }]), [200, 401])
@@ -142,6 +143,25 @@ const tries: Readonly<Record<string, Try>> = {
     t.match((await get(await issueFor('alice'))).json(), { subject: 'alice', clientId: null })
     t.match(await get(await issueFor('alice', 'https://other.example')), { statusCode: 401, headers: { 'www-authenticate': 'Bearer realm="api", error="invalid_token", error_description="The access token is invalid"' } })
     t.equal((await get('')).statusCode, 400)
+  },
+  async 'csrf' (t, { app, password }) {
+    const post = (headers: object = {}): InjectOptions => ({ method: 'POST', url: '/notes', headers: { ...basicOf('alice', password), ...headers } })
+    t.strictSame(await statuses(app, [
+      post(), post({ 'sec-fetch-site': 'same-origin' }), post({ 'sec-fetch-site': 'cross-site' }), post({ origin: 'https://app.example.com' }), post({ origin: 'null' })
+    ]), [403, 200, 403, 200, 403])
+    t.equal((await app.inject({ url: '/notes', headers: basicOf('alice', password) })).statusCode, 200)
+  },
+  async 'session-auth' (t, { app }) {
+    const password = 'a lamp beside the harbour'
+    await app.inject({ method: 'POST', url: '/register', payload: { username: 'alice', email: 'alice@example.com', password } })
+    const login = await app.inject({ method: 'POST', url: '/session', payload: { username: 'alice', password } })
+    const cookie = String(login.headers['set-cookie']).split(';', 1).join()
+    const { csrfToken } = login.json<{ csrfToken: string }>()
+    const out = (headers: object): InjectOptions => ({ method: 'DELETE', url: '/session', headers: { cookie, 'sec-fetch-site': 'same-origin', ...headers } })
+    t.strictSame(await statuses(app, [
+      { method: 'POST', url: '/session', payload: { username: 'alice', password: 'wrong' } }, '/session', { url: '/session', headers: { cookie } },
+      out({}), out({ 'x-csrf-token': csrfToken }), { url: '/session', headers: { cookie } }
+    ]), [401, 401, 200, 403, 204, 401])
   },
   async 'cors' (t, { app }) {
     const preflight = (origin: string): InjectOptions => ({ method: 'OPTIONS', url: '/items', headers: { origin, 'access-control-request-method': 'GET' } })

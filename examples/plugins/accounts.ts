@@ -1,6 +1,6 @@
 // People with passwords, roles and keys, and routes of one's own over them.
 import Fastify from 'fastify'
-import { accounts, apiKeyAuth, basicAuth, passwords, problems, scopes, stores } from '../../index.ts'
+import { accounts, apiKeyAuth, basicAuth, csrf, passwords, problems, scopes, stores } from '../../index.ts'
 
 const app = Fastify()
 await app.register(problems)
@@ -12,6 +12,7 @@ await app.register(accounts, {
 })
 await app.register(basicAuth, { verify: ({ username, password }) => app.accounts.verifyPassword({ username, password }) })
 await app.register(apiKeyAuth, { limits: true, verify: ({ key }) => app.accounts.verifyApiKey(key) })
+await app.register(csrf, { origins: ['https://app.example.com'] })  // browsers send Basic unasked
 await app.register(scopes)
 
 app.post<{ Body: { username: string; email: string; password: string } }>('/register', (request) => app.accounts.register(request.body))

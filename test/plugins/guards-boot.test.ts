@@ -254,6 +254,7 @@ t.test('guardedRoutes is sorted, safe to serialise and a copy', async (t) => {
     roles: ['admin', 'x', 'y'],
     policies: ['owner'],
     limits: [{ name: 'few', by: 'address', max: 3, windowSeconds: 60 }],
+    csrf: null,
     access: 'guarded',
     reason: null,
     anyOrigin: null

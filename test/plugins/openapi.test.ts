@@ -5,6 +5,7 @@ import { apiKeyAuth } from '../../plugins/api-key-auth.ts'
 import { basicAuth } from '../../plugins/basic-auth.ts'
 import { bearerAuth } from '../../plugins/bearer-auth.ts'
 import { guards } from '../../plugins/guards.ts'
+import { csrf } from '../../plugins/csrf.ts'
 import { openapi } from '../../plugins/openapi.ts'
 import { openapiTransform } from '../../plugins/openapi-transform.ts'
 import { problems } from '../../plugins/problems.ts'
@@ -172,6 +173,7 @@ t.test('the schemas that were written stay as they are', async (t) => {
 
 t.test('R005 R208 where problems answers, the document says so', async (t) => {
   const app = await service(t, withProblems, async (app) => {
+    await app.register(csrf, { origins: ['https://app.example'] })
     app.post('/made', { onRequest: app.basic, schema: { body: { type: 'object' }, response: { 409: { description: 'Taken.' }, 418: { description: 'Own.', type: 'object' } } } }, () => { throw new Error('a fault') })
     app.get('/plain', () => '')
     app.get('/own', { errorHandler: () => undefined }, () => '')
@@ -188,7 +190,7 @@ t.test('R005 R208 where problems answers, the document says so', async (t) => {
   t.strictSame(made['418']?.content, { 'application/json': { schema: { description: 'Own.', type: 'object' } } })
   t.strictSame(Object.keys((await operationOf(app, '/plain')).responses), ['200', '500'])
   for (const url of ['/own', '/child']) t.strictSame(Object.keys((await operationOf(app, url)).responses), ['200'], url)
-  const failed = await app.inject({ method: 'POST', url: '/made', payload: {}, headers: { authorization: `Basic ${btoa('alice:secret')}` } })
+  const failed = await app.inject({ method: 'POST', url: '/made', payload: {}, headers: { origin: 'https://app.example', authorization: `Basic ${btoa('alice:secret')}` } })
   t.equal(failed.statusCode, 500)
   t.match(failed.headers['content-type'], /^application\/problem\+json/)
 })

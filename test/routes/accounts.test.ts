@@ -7,14 +7,14 @@ import { rateLimit } from '../../plugins/rate-limit.ts'
 import { stores } from '../../plugins/stores.ts'
 import { tokens } from '../../plugins/tokens.ts'
 import { tokenRoutes } from '../../routes/token.ts'
-import { anAddress, assertNoSecret, assertProblem, assertRefused, basicOf, buildDemo, comparable, form, hashesOf, issuer, password } from '../demo.ts'
+import { anAddress, assertNoSecret, assertProblem, assertRefused, basicOf, buildDemo, comparable, cookieChallenge, form, hashesOf, issuer, password } from '../demo.ts'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { Demo, Headers, Refused } from '../demo.ts'
 
 const uuidV7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
-const meChallenge = 'Bearer realm="api", scope="me"'
-const badToken = 'Bearer realm="api", error="invalid_token", error_description="The access token is invalid"'
+const meChallenge = ['Bearer realm="api", scope="me"', cookieChallenge]
+const badToken = ['Bearer realm="api", error="invalid_token", error_description="The access token is invalid"', cookieChallenge]
 const basicChallenge = 'Basic realm="api", charset="UTF-8"'
 
 function registration (changes: Record<string, unknown> = {}): InjectOptions & { payload: Record<string, unknown> } {

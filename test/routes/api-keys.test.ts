@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { createApiKey } from '../../credentials/api-keys.ts'
-import { assertNoSecret, assertProblem, assertRefused, buildDemo, hashesOf } from '../demo.ts'
+import { assertNoSecret, assertProblem, assertRefused, buildDemo, cookieChallenge, hashesOf } from '../demo.ts'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { ApiKey } from '../../stores/ports.ts'
 import type { Demo, Headers, Person, Refused } from '../demo.ts'
 
-const meChallenge = 'Bearer realm="api", scope="me"'
+const meChallenge = ['Bearer realm="api", scope="me"', cookieChallenge]
 const itemsChallenges = ['Bearer realm="api", scope="items:read"', 'ApiKey realm="api", in="header", name="X-API-Key"']
 const refusedKey: Refused = { status: 401, code: 'invalid_credentials', challenge: itemsChallenges }
 const read = (headers: Headers): InjectOptions => ({ url: '/items', headers })

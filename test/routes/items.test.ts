@@ -1,12 +1,12 @@
 import t from 'tap'
 import { createApiKey } from '../../credentials/api-keys.ts'
-import { assertNoSecret, assertProblem, assertRefused, buildDemo, comparable } from '../demo.ts'
+import { assertNoSecret, assertProblem, assertRefused, buildDemo, comparable, cookieChallenge } from '../demo.ts'
 import type { InjectOptions } from 'fastify'
 import type { ApiKey, Item } from '../../stores/ports.ts'
 import type { Demo, Headers, Person, Refused } from '../demo.ts'
 
 const apiKeyChallenge = 'ApiKey realm="api", in="header", name="X-API-Key"'
-const meChallenge = 'Bearer realm="api", scope="me"'
+const meChallenge = ['Bearer realm="api", scope="me"', cookieChallenge]
 const badToken = 'Bearer realm="api", error="invalid_token", error_description="The access token is invalid"'
 const nowhere = '/items/0192f0c1-2345-7abc-8def-0123456789ab'
 

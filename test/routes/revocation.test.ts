@@ -2,14 +2,14 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { decodeJwt } from 'jose'
 import t from 'tap'
-import { assertNoSecret, assertProblem, basicOf, buildDemo, form, issuer, password } from '../demo.ts'
+import { assertNoSecret, assertProblem, basicOf, buildDemo, cookieChallenge, form, issuer, password } from '../demo.ts'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { Demo, Headers } from '../demo.ts'
 
 interface Issued { access_token: string; refresh_token: string }
 
-const badToken = 'Bearer realm="api", error="invalid_token", error_description="The access token is invalid"'
+const badToken = ['Bearer realm="api", error="invalid_token", error_description="The access token is invalid"', cookieChallenge]
 const basicChallenge = 'Basic realm="api", charset="UTF-8"'
 
 function post (demo: Demo, url: string, fields: Record<string, string>, headers: Headers = {}): Promise<LightMyRequestResponse> {

@@ -1,12 +1,12 @@
 import t from 'tap'
 import { ensureAdministrator } from '../../administrator.ts'
 import { ConfigurationError, readConfiguration } from '../../config.ts'
-import { anAddress, assertProblem, assertRefused, buildDemo, password } from '../demo.ts'
+import { anAddress, assertProblem, assertRefused, buildDemo, cookieChallenge, password } from '../demo.ts'
 import type { InjectOptions } from 'fastify'
 import type { User } from '../../stores/ports.ts'
 import type { Refused } from '../demo.ts'
 
-const adminChallenge = 'Bearer realm="api", scope="admin"'
+const adminChallenge = ['Bearer realm="api", scope="admin"', cookieChallenge]
 
 t.test('what everybody may read', async (t) => {
   const demo = await buildDemo(t)
@@ -130,12 +130,12 @@ t.test('R209 the documentation in production', async (t) => {
       await assertRefused(t, demo, { url }, { status: 404, code: 'not_found' })
     }
   })
-  await t.test('is for administrators by Basic with DOCS=admin', async (t) => {
+  await t.test('is for administrators by Basic or session with DOCS=admin', async (t) => {
     const demo = await buildDemo(t, { ...production, TOKEN_KEY_FILE: keyFile, DOCS: 'admin' })
     const editor = await demo.person('editor')
     const basic = `Basic ${Buffer.from('root:harbour lamps at night').toString('base64')}`
     for (const url of ['/docs', '/docs/', '/openapi.json', '/openapi.yaml', '/docs/static/swagger-initializer.js']) {
-      await assertRefused(t, demo, { url }, { status: 401, code: 'credentials_required', challenge: 'Basic realm="api", charset="UTF-8"' })
+      await assertRefused(t, demo, { url }, { status: 401, code: 'credentials_required', challenge: ['Basic realm="api", charset="UTF-8"', cookieChallenge] })
       await assertRefused(t, demo, { url, headers: editor.basic }, { status: 403, code: 'insufficient_scope' })
       t.equal((await demo.send({ url, headers: { authorization: basic } })).statusCode, 200, url)
     }

@@ -1,11 +1,11 @@
 import t from 'tap'
 import { createApiKey } from '../../credentials/api-keys.ts'
-import { assertNoSecret, assertRefused, basicOf, buildDemo, form, hashesOf, password } from '../demo.ts'
+import { assertNoSecret, assertRefused, basicOf, buildDemo, cookieChallenge, form, hashesOf, password } from '../demo.ts'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Demo, Headers, Person, Refused } from '../demo.ts'
 
-const meChallenge = 'Bearer realm="api", scope="me"'
-const badToken = 'Bearer realm="api", error="invalid_token", error_description="The access token is invalid"'
+const meChallenge = ['Bearer realm="api", scope="me"', cookieChallenge]
+const badToken = ['Bearer realm="api", error="invalid_token", error_description="The access token is invalid"', cookieChallenge]
 const basicChallenge = 'Basic realm="api", charset="UTF-8"'
 const other = 'another lamp beside the harbour'
 const nobody = '0192f0c1-2345-7abc-8def-0123456789ab'
@@ -163,7 +163,7 @@ t.test('what PATCH /admin/users/:id refuses', async (t) => {
   const headers = await demo.token(boss)
   const alice = await demo.person('alice')
   const { headers: key } = await demo.key(headers, ['admin'])
-  const challenge = 'Bearer realm="api", scope="admin"'
+  const challenge = ['Bearer realm="api", scope="admin"', cookieChallenge]
   const off = patch(headers, alice.id, { disabled: true })
   const rows: [string, InjectOptions, Refused][] = [
     ['no credentials', { ...off, headers: {} }, { status: 401, code: 'credentials_required', challenge }],

@@ -19,7 +19,8 @@ export const sessionChecks: readonly StoreCheck[] = [
     })
     assert.deepEqual(await sessions.findActive(wanted.id), session)
     assert.equal(await sessions.findActive(digestOf()), null)
-    assert.equal(await sessions.remove(wanted.id), true)
+    assert.equal(await sessions.remove(wanted.id, { subject: 'bob' }), false, 'nobody ends what belongs to somebody else')
+    assert.equal(await sessions.remove(wanted.id, { subject: 'alice' }), true)
     assert.equal(await sessions.remove(wanted.id), false)
     assert.equal(await sessions.findActive(wanted.id), null)
   }),

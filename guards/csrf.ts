@@ -1,0 +1,40 @@
+// What a request that changes state has to prove where it was let in by what a browser sends unasked: a cookie, Basic, a
+// client certificate. Derived from the schemes of the route, as everything else.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Refusal } from '../errors.ts'
+import type { Plan } from './plan.ts'
+import type { Principal } from './principal.ts'
+import type { Scheme } from './scheme.ts'
+
+/** `token`: origin, and the token of the session; `origin`: that alone; `not-cross-site`: that nothing says otherwise. */
+export type CsrfProof = 'token' | 'origin' | 'not-cross-site'
+
+/** What judges such requests. */
+export interface CsrfProtection {
+  /** `null` where the request comes from the service's own pages, and has the token that one of `schemes` asks for. */
+  prove (context: { request: FastifyRequest; schemes: readonly Scheme[]; principal: Principal | null }): Refusal | null
+}
+
+/** RFC 9110 §9.2.1; whatever is not known to be safe is not. */
+const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+const VARY = 'Origin, Sec-Fetch-Site'
+
+export function isUnsafe (method: string): boolean {
+  return !safeMethods.has(method)
+}
+
+/** What a route asks of requests by that method, and of those that its ambient schemes let in. */
+export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string): CsrfProof | null {
+  const ambient = isUnsafe(method) ? schemes.filter((scheme) => scheme.ambient) : []
+  if (ambient.some(({ csrfSecret }) => csrfSecret !== undefined)) return 'token'
+  if (ambient.length > 0) return 'origin'
+  return crossSite.length > 0 ? 'not-cross-site' : null
+}
+
+/** Caches must know what the answer depends on; `Referer`, the last resort, varies with every page. */
+export function addCsrfVary (reply: FastifyReply): void {
+  const present = reply.getHeader('vary')
+  if (present === VARY || present === '*') return
+  const names = (typeof present === 'string' ? present : '').split(',').map((name) => name.trim()).filter((name) => name !== '' && !/^(origin|sec-fetch-site)$/i.test(name))
+  void reply.header('vary', [...names, VARY].join(', '))
+}

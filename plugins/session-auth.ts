@@ -1,0 +1,187 @@
+// Logins by cookie, for browsers: an opaque id in a `__Host-` cookie (RFC 6265bis §4.1.3.2), its digest in the store, which
+// alone says when a session ends. Nobody gets one without a login, and every login gets a new one (OWASP Session Management).
+import fp from 'fastify-plugin'
+import { createSessionId, csrfSecretOf, digestOfSessionId } from '../credentials/session-ids.ts'
+import { refusal } from '../errors.ts'
+import { formatChallenge } from '../guards/challenge.ts'
+import { readGrant } from '../guards/grant.ts'
+import { useGuards } from './guards.ts'
+import { resolveSessionAuthOptions } from './session-auth-options.ts'
+import { createSessionCookie } from './session-cookie.ts'
+import { createSessionUpkeep } from './session-upkeep.ts'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Guard } from '../guards/guard.ts'
+import type { SessionPrincipal } from '../guards/principal.ts'
+import type { Scheme } from '../guards/scheme.ts'
+import type { NewAuditEvent, Session, StoreSet } from '../stores/ports.ts'
+import type { SessionAuthOptions } from './session-auth-options.ts'
+
+export type { LoadSessionPrincipal, SessionAuthOptions } from './session-auth-options.ts'
+
+/** Writes a new session of `subject`, and ends the one that the request came with, in the transaction whose stores these are. */
+export type OpenSession = (subject: string, stores: StoreSet) => Promise<void>
+
+/** The part of a request that a session needs; every typed `FastifyRequest` is one. */
+export type SessionRequest = Pick<FastifyRequest, 'id' | 'method' | 'headers' | 'protocol' | 'hostname' | 'routeOptions'>
+
+/** The part of a reply that a session needs; every typed `FastifyReply` is one. */
+export interface SessionReply {
+  /** Sets a header of the answer. */
+  header (name: string, value: string): unknown
+}
+
+/** What `sessionAuth` decorates: the guard, and what opens and ends sessions. */
+export interface SessionGuard extends Guard<SessionPrincipal> {
+  /** The `WWW-Authenticate` value that a 401 of a login has. */
+  readonly challenge: string
+  /**
+   * Opens a session for somebody who has just proven who they are: always under a new id, and the one that the request came
+   * with ends, whosever it was. With a function it is part of whatever that writes: the cookie is sent when it has
+   * resolved and `open` was called in it. `https_required` over plain http, but for loopback hosts.
+   */
+  open (request: SessionRequest, reply: SessionReply, subject: string): Promise<void>
+  open<T> (request: SessionRequest, reply: SessionReply, within: (open: OpenSession) => Promise<T>): Promise<T>
+  /** Ends the session that the request came with, if there is one, and takes the cookie back. */
+  end (request: SessionRequest, reply: SessionReply): Promise<void>
+  /** Takes the cookie back, where the session was ended in another way. */
+  forget (reply: SessionReply): void
+  /** The session that the request was let in by, or has opened; `null` without one. Its `id` is a digest. */
+  current (request: SessionRequest): Session | null
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    session: SessionGuard
+  }
+}
+
+/** A session whose id is known: the request came with it, or has opened it. */
+interface Held {
+  readonly id: string
+  readonly session: Session
+}
+
+const none: readonly string[] = Object.freeze([])
+const LOOPBACK = /^(?:(?:[\w-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
+
+/** Browsers take a `Secure` cookie over https, and from loopback hosts, where nobody listens. */
+function isSafeFor ({ protocol, hostname }: SessionRequest): boolean {
+  return protocol === 'https' || LOOPBACK.test(hostname)
+}
+
+/** What the audit log keeps of a request. */
+function originOf ({ id, method, routeOptions }: SessionRequest): Pick<NewAuditEvent, 'request_id' | 'method' | 'route'> {
+  return { request_id: id, method, route: routeOptions.url ?? null }
+}
+
+async function registerSessionAuth (app: FastifyInstance, options: SessionAuthOptions): Promise<void> {
+  const settings = resolveSessionAuthOptions(options)
+  const { name, cookieName, loadPrincipal, idleMs, absoluteMs } = settings
+  useGuards(app, options.guards)
+  const { stores, log } = app
+  const cookie = await createSessionCookie(cookieName)
+  const upkeep = createSessionUpkeep({ stores, settings, log })
+  app.addHook('onClose', () => upkeep.stop())
+  const challenge = formatChallenge('Cookie', { realm: settings.realm, 'cookie-name': cookieName })
+  const held = new WeakMap<object, Held>()
+
+  async function find (request: FastifyRequest, id: string): Promise<SessionPrincipal | null> {
+    const session = await stores.sessions.findActive(digestOfSessionId(id))
+    if (session === null) return null
+    const grant = readGrant(await loadPrincipal({ subject: session.subject, session, request }), 'sessionAuth.loadPrincipal')
+    if (grant === null) return null
+    if (grant.subject !== session.subject) throw new TypeError('sessionAuth.loadPrincipal must return the subject of the session')
+    if (grant.disabled) throw refusal('account_disabled', { reason: 'the account of the session is disabled' })
+    held.set(request, { id, session })
+    upkeep.use(session)
+    const { subject, scopes, roles, attributes } = grant
+    const authenticatedAt = Math.floor(Date.parse(session.authenticated_at) / 1000)
+    return Object.freeze({ kind: 'session', scheme: name, subject, scopes: scopes ?? none, roles: roles ?? none, attributes, sessionId: session.id, authenticatedAt })
+  }
+
+  const scheme: Scheme<SessionPrincipal> = {
+    name,
+    definition: { type: 'apiKey', in: 'cookie', name: cookieName, ...settings.description },
+    carrier: { in: 'cookie', name: cookieName },
+    ambient: true,
+    ...settings.scopes,
+    csrfSecret (request) {
+      const session = held.get(request)
+      return session === undefined ? null : csrfSecretOf(session.id)
+    },
+    authenticate (request) {
+      const id = cookie.read(request.headers.cookie)
+      return id === null ? null : find(request, id)
+    },
+    challenge ({ error }) {
+      return error === undefined || error.statusCode === 401 ? challenge : null
+    }
+  }
+
+  async function openWithin<T> (request: SessionRequest, reply: SessionReply, within: (open: OpenSession) => Promise<T>): Promise<T> {
+    if (!isSafeFor(request)) throw refusal('https_required', { reason: 'no session over plain http; behind a proxy, name it in trustedProxies' })
+    const id = createSessionId()
+    const before = cookie.read(request.headers.cookie)
+    const opened: { session?: Session } = {}
+    const result = await within(async (subject, inside) => {
+      const now = Date.now()
+      const ended = before !== null && await inside.sessions.remove(digestOfSessionId(before))
+      opened.session = await inside.sessions.create({
+        id: digestOfSessionId(id), subject, authenticatedAt: new Date(now), idleExpiresAt: new Date(now + idleMs), absoluteExpiresAt: new Date(now + absoluteMs)
+      })
+      await inside.audit.append({ ...originOf(request), event: ended ? 'session_renewed' : 'session_created', outcome: 'success', actor: subject, target: opened.session.id })
+    })
+    if (opened.session !== undefined) {
+      held.set(request, { id, session: opened.session })
+      send(reply, cookie.write(id))
+    }
+    return result
+  }
+
+  async function endSession (digest: string, request: SessionRequest): Promise<void> {
+    await stores.transaction(async (inside) => {
+      const session = await inside.sessions.findActive(digest)
+      if (session === null || !await inside.sessions.remove(digest)) return
+      await inside.audit.append({ ...originOf(request), event: 'session_expired', outcome: 'success', actor: session.subject, target: digest, reason: 'logout' })
+    })
+  }
+
+  function send (reply: SessionReply, setCookie: string): void {
+    reply.header('set-cookie', setCookie)
+    reply.header('cache-control', 'no-store')
+  }
+
+  function open (request: SessionRequest, reply: SessionReply, subject: string | ((write: OpenSession) => Promise<unknown>)): Promise<unknown> {
+    const within = typeof subject === 'string' ? (write: OpenSession) => stores.transaction((inside) => write(subject, inside)) : subject
+    return openWithin(request, reply, within)
+  }
+
+  const guard = app.defineScheme(scheme)
+  Object.assign(guard, {
+    challenge,
+    open: open as SessionGuard['open'],
+    async end (request: SessionRequest, reply: SessionReply) {
+      const id = cookie.read(request.headers.cookie)
+      if (id !== null) await endSession(digestOfSessionId(id), request)
+      held.delete(request)
+      send(reply, cookie.expired)
+    },
+    forget (reply: SessionReply) { send(reply, cookie.expired) },
+    current: (request: SessionRequest) => held.get(request)?.session ?? null
+  } satisfies Omit<SessionGuard, keyof Guard<SessionPrincipal>>)
+}
+
+/**
+ * Sessions by cookie: decorates `app.session`, or the name given as `as`. Needs `stores`; state-changing routes need
+ * `csrf` too, or the service does not start.
+ *
+ * A cookie that is missing, malformed, sent twice, unknown or ended is no session: 401 with
+ * `Cookie realm="…", cookie-name="…"`, and a stranger where the guard is optional. Account disabled: 403
+ * `account_disabled`; a store that fails: 503.
+ * Registering fails with `GATEHOUSE_OPTION_INVALID` for unknown, wrong-typed or contradictory options.
+ *
+ * @example
+ * await app.register(sessionAuth, { loadPrincipal: ({ subject }) => app.accounts.grantFor(subject) })
+ * app.get('/me', { onRequest: app.session }, (request) => ({ subject: app.session.principal(request).subject }))
+ */
+export const sessionAuth = fp(registerSessionAuth, { name: 'gatehouse-session-auth', fastify: '5.x', dependencies: ['gatehouse-stores'] })
