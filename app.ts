@@ -27,6 +27,7 @@ import { apiKeyRoutes } from './routes/api-keys.ts'
 import { clientRoutes } from './routes/clients.ts'
 import { healthRoutes } from './routes/health.ts'
 import { itemRoutes } from './routes/items.ts'
+import { pageRoutes } from './routes/pages.ts'
 import { serviceRoutes } from './routes/service.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { tokenRoutes } from './routes/token.ts'
@@ -57,7 +58,7 @@ const info = {
 }
 
 const tags = [
-  { name: 'service', description: 'The way in, and a route that shows a limit.' },
+  { name: 'service', description: 'A route that shows a limit.' },
   { name: 'health', description: 'For probes.' },
   { name: 'users', description: 'Accounts, and your own profile.' },
   { name: 'tokens', description: 'Access tokens, and the keys that verify them.' },
@@ -120,8 +121,18 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
 
   await app.register(tokenRoutes, { passwordGrant: true })
   await app.register(wellKnownRoutes, { scopes: Object.keys(SCOPES), passwordGrant: true })
-  await app.register(userRoutes, { basicLimit })
-  for (const routes of [serviceRoutes, healthRoutes, sessionRoutes, apiKeyRoutes, itemRoutes, adminRoutes, clientRoutes]) await app.register(routes)
+  const signInLimits = [
+    app.limit({ name: 'session', max: 600, timeWindow: '1 minute', by: 'address' }),
+    app.limit({ name: 'session-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' })
+  ]
+  const passwordLimit = app.limit({ name: 'password-failures', max: 10, timeWindow: '15 minutes', by: 'principal', counts: 'failures', whenFull: 'closed' })
+  await app.register(userRoutes, { basicLimit, passwordLimit })
+  await app.register(sessionRoutes, { signInLimits })
+  await app.register(pageRoutes, {
+    service: 'Gatehouse demo', scopes: SCOPES, roles: Object.keys(ROLES), signInLimits, passwordLimit,
+    docs: configuration.docs === 'none' ? null : '/docs', docsForAdministrators: configuration.docs === 'admin'
+  })
+  for (const routes of [serviceRoutes, healthRoutes, apiKeyRoutes, itemRoutes, adminRoutes, clientRoutes]) await app.register(routes)
   return app
 }
 

@@ -120,6 +120,11 @@ export default defineConfig(
       'security/detect-unsafe-regex': 'off'
     }
   },
+  {
+    // What a browser runs
+    files: ['pages/assets/*.js'],
+    languageOptions: { globals: { document: 'readonly', location: 'readonly', history: 'readonly', navigator: 'readonly', addEventListener: 'readonly' } }
+  },
   { files: ['cli/**/*.ts', 'server.ts'], rules: { 'no-console': 'off' } },
   {
     files: ['**/*.{js,cjs,mjs}'],

@@ -76,6 +76,7 @@ function greet (url: string, administrator: { username: string; password: string
   const password = randomBytes(12).toString('base64url')
   const account = JSON.stringify({ username, email: 'alice@example.com', password })
   const lines = [
+    `Pages: ${url}/`,
     `Docs: ${url}/docs`,
     ...(administrator === null ? [] : [`First administrator: ${administrator.username} / ${administrator.password}  (shown once)`]),
     'Try:',

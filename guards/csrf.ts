@@ -6,13 +6,25 @@ import type { Plan } from './plan.ts'
 import type { Principal } from './principal.ts'
 import type { Scheme } from './scheme.ts'
 
-/** `token`: origin, and the token of the session; `origin`: that alone; `not-cross-site`: that nothing says otherwise. */
-export type CsrfProof = 'token' | 'origin' | 'not-cross-site'
+/**
+ * `token`: origin, and the token of the session in a header; `form`: the same, in a field of a form; `origin`: that alone;
+ * `not-cross-site`: that nothing says otherwise.
+ */
+export type CsrfProof = 'token' | 'form' | 'origin' | 'not-cross-site'
 
-/** What judges such requests. */
+/** A request that ambient schemes let in, and as whom. */
+export interface AmbientRequest {
+  readonly request: FastifyRequest
+  readonly schemes: readonly Scheme[]
+  readonly principal: Principal | null
+}
+
+/** What judges such requests: `null` where they have proven what was asked. */
 export interface CsrfProtection {
-  /** `null` where the request comes from the service's own pages, and has the token that one of `schemes` asks for. */
-  prove (context: { request: FastifyRequest; schemes: readonly Scheme[]; principal: Principal | null }): Refusal | null
+  /** That the request comes from the service's own pages. */
+  proveOrigin (asked: AmbientRequest): Refusal | null
+  /** That it has the token that one of the schemes asks for, `header` or, where the body was read, `form`. */
+  proveToken (asked: AmbientRequest, place: 'header' | 'form'): Refusal | null
 }
 
 /** RFC 9110 §9.2.1; whatever is not known to be safe is not. */
@@ -24,9 +36,9 @@ export function isUnsafe (method: string): boolean {
 }
 
 /** What a route asks of requests by that method, and of those that its ambient schemes let in. */
-export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string): CsrfProof | null {
+export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string, inForm = false): CsrfProof | null {
   const ambient = isUnsafe(method) ? schemes.filter((scheme) => scheme.ambient) : []
-  if (ambient.some(({ csrfSecret }) => csrfSecret !== undefined)) return 'token'
+  if (ambient.some(({ csrfSecret }) => csrfSecret !== undefined)) return inForm ? 'form' : 'token'
   if (ambient.length > 0) return 'origin'
   return crossSite.length > 0 ? 'not-cross-site' : null
 }

@@ -6,6 +6,7 @@ import type { Plan } from './plan.ts'
 
 const proofs: Readonly<Record<CsrfProof, string>> = {
   token: 'where a session lets a request in, its token in `X-CSRF-Token`; where anything does that a browser sends unasked, evidence that the request comes from this site (`Sec-Fetch-Site`, `Origin`)',
+  form: 'where a session lets a request in, its token in the field `csrf_token` of the form; where anything does that a browser sends unasked, evidence that the request comes from this site (`Sec-Fetch-Site`, `Origin`)',
   origin: 'where what a browser sends unasked lets a request in, evidence that it comes from this site (`Sec-Fetch-Site`, `Origin`)',
   'not-cross-site': 'refused where `Sec-Fetch-Site` or `Origin` says that the request comes from another site'
 }

@@ -54,14 +54,15 @@ const retryAfter = { 'Retry-After': { type: 'integer', format: 'int32', minimum:
 const csrfHeader = { type: 'string', pattern: '^[\\w-]*$', maxLength: 256, description: 'The CSRF token of the session; only where the session is what lets the request in.' }
 const csrfCodes: Readonly<Record<CsrfProof, readonly RefusalCode[]>> = {
   token: ['cross_site_request', 'csrf_token_invalid'],
+  form: ['cross_site_request', 'csrf_token_invalid'],
   origin: ['cross_site_request'],
   'not-cross-site': ['cross_site_request']
 }
 
 /** What the requests of a route have to prove; a route of several methods tells of the strictest. */
-function proofOf ({ plan, methods }: RouteRecord): CsrfProof | null {
-  const proofs = methods.map((method) => csrfOf(plan, method))
-  return (['token', 'origin', 'not-cross-site'] as const).find((proof) => proofs.includes(proof)) ?? null
+function proofOf ({ plan, methods, csrfInForm }: RouteRecord): CsrfProof | null {
+  const proofs = methods.map((method) => csrfOf(plan, method, csrfInForm))
+  return (['token', 'form', 'origin', 'not-cross-site'] as const).find((proof) => proofs.includes(proof)) ?? null
 }
 
 /** Whether no alternative goes without the token. */
@@ -98,7 +99,7 @@ export function operationSecurity (record: RouteRecord, format: RefusalFormat, s
       ...(rights.length > 0 ? ['the credentials lack a right'] : []),
       ...(plan.schemes.length > 0 ? ['the account is disabled'] : []),
       ...(csrf === null ? [] : [csrf === 'not-cross-site' ? 'the request comes from another site' : 'the request is not known to come from this site']),
-      ...(csrf === 'token' ? ['its CSRF token is not that of the session'] : [])
+      ...(csrf === 'token' || csrf === 'form' ? ['its CSRF token is not that of the session'] : [])
     ]
     responses['403'] = {
       description: sentences(reasons, rights),

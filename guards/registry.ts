@@ -75,6 +75,8 @@ export interface RouteRecord {
   /** Whether the compiled hook stands in a protecting context instead of on the route. */
   readonly contextual: boolean
   readonly format: RefusalFormat | null
+  /** Whether the CSRF token stands in a field of the body. */
+  readonly csrfInForm: boolean
   /** `schema.security` of a route without a guard, to be adopted or refused at boot. */
   readonly written: readonly SecurityRequirement[] | null
   /** Whether Fastify may declare it a second time with a trailing slash, without telling `onRoute` hooks. */
@@ -109,7 +111,7 @@ export interface GuardedRoute {
   limits: { name: string; by: Limit['by']; max: number | null; windowSeconds: number | null }[]
   /**
    * What a request has to prove that was let in by what a browser sends unasked: `token`, that it comes from this service's
-   * own pages and has the token of its session; `origin`, the first alone; `not-cross-site`, that nothing says otherwise.
+   * own pages and has the token of its session; `form`, the same by a field of its form; `origin`, the first alone; `not-cross-site`, that nothing says otherwise.
    */
   csrf: CsrfProof | null
   /** `undeclared`: neither a guard nor `publicAccess`. */
@@ -227,7 +229,7 @@ export class Registry {
       .sort((a, b) => (a.url === b.url ? compare(a.method, b.method) : compare(a.url, b.url)))
   }
 
-  #line (method: string, { url, plan, context }: RouteRecord): GuardedRoute {
+  #line (method: string, { url, plan, csrfInForm, context }: RouteRecord): GuardedRoute {
     return {
       method,
       url,
@@ -237,7 +239,7 @@ export class Registry {
       roles: [...new Set([...plan.roles, ...plan.anyRoles.flat()])],
       policies: [...plan.policies],
       limits: [...this.serviceLimits, ...plan.limitsBefore, ...plan.limitsAfter].map(({ name, by, max, windowSeconds }) => ({ name, by, max, windowSeconds })),
-      csrf: csrfOf(plan, method),
+      csrf: csrfOf(plan, method, csrfInForm),
       access: plan.access,
       reason: plan.reason,
       anyOrigin: anyOriginOf(context)

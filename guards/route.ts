@@ -1,6 +1,6 @@
 // From the options of a route to its plan: which of its hooks are guards, which levels protect it, and the
 // one compiled hook that takes their place.
-import { fault } from '../errors.ts'
+import { fault, refusal } from '../errors.ts'
 import { isRefusalFormat } from './answer.ts'
 import { nodeOf } from './guard.ts'
 import { describe } from './node.ts'
@@ -10,6 +10,7 @@ import { runPlan } from './run.ts'
 import { stateOf } from './state.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RefusalFormat } from './answer.ts'
+import type { AmbientRequest } from './csrf.ts'
 import type { PlacedNode } from './plan.ts'
 import type { Registry, RouteRecord } from './registry.ts'
 import type { SecurityRequirement } from './requirement.ts'
@@ -27,7 +28,7 @@ export interface DeclaredRoute {
   wsHandler?: Handler
   onRequest?: unknown
   constraints?: Readonly<Record<string, unknown>>
-  config?: { refusal?: RefusalFormat; [routeRecord]?: RouteRecord }
+  config?: { refusal?: RefusalFormat; csrf?: 'form'; [routeRecord]?: RouteRecord }
   schema?: { security?: unknown }
 }
 
@@ -68,6 +69,7 @@ export function enrol (route: DeclaredRoute, { levels, registry, context }: { le
     url: route.url,
     contextual: levels.length > 0,
     format: routeFormat(route, place),
+    csrfInForm: route.config?.csrf === 'form',
     written,
     twice: route.routePath === '' && route.prefix !== '',
     constraints: route.constraints ?? {},
@@ -148,8 +150,16 @@ function checked (handler: Handler, record: RouteRecord): Handler {
     if (isActive(record.plan) && (state?.plan !== record.plan || !state.passed)) {
       throw fault('GATEHOUSE_GUARDS_DID_NOT_RUN', `${record.methods.join(', ')} ${record.url}`)
     }
+    if (state !== null && state.tokenDue !== null) assertFormToken(record, state.tokenDue)
     return handler.call(this, first, second)
   }
+}
+
+/** The token of a form is known when the body is: here, after which there is only the handler. */
+function assertFormToken ({ runtime }: RouteRecord, asked: AmbientRequest): void {
+  const csrf = runtime?.csrf ?? null
+  const refused = csrf === null ? refusal('csrf_token_invalid') : csrf.proveToken(asked, 'form')
+  if (refused !== null) throw refused
 }
 
 function assertHooks (route: DeclaredRoute, place: string): void {

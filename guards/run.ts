@@ -82,13 +82,16 @@ function advance (run: Run): void {
 
 /** Whether a request that changes state comes from where it may; false where it was refused. */
 function isProven (run: Run, { ambient, slots }: CompiledAlternative): boolean {
-  const { request, reply, runtime: { csrf }, state: { outcomes } } = run
+  const { request, reply, runtime: { csrf }, state } = run
   if (run.proven === ambient || !isUnsafe(request.method)) return true
   run.proven = ambient
   addCsrfVary(reply)
+  const asked = { request, schemes: ambient, principal: principalIn(slots[0], state.outcomes) }
+  const inForm = request.routeOptions.config.csrf === 'form'
+  if (inForm) state.tokenDue = asked
   const refused = csrf === null
     ? refusal('cross_site_request', { reason: 'csrf is not registered' })
-    : csrf.prove({ request, schemes: ambient, principal: principalIn(slots[0], outcomes) })
+    : csrf.proveOrigin(asked) ?? (inForm ? null : csrf.proveToken(asked, 'header'))
   if (refused === null) return true
   send(run, refused, [])
   return false

@@ -1,6 +1,7 @@
 // What the guards of a request have found out so far, kept on the request itself.
 import { fault } from '../errors.ts'
 import { principalIn } from './decision.ts'
+import type { AmbientRequest } from './csrf.ts'
 import type { CompiledAlternative, Outcome } from './decision.ts'
 import type { GuardNode } from './node.ts'
 import type { Plan } from './plan.ts'
@@ -12,6 +13,8 @@ export interface GuardState {
   /** The alternative that let the request in, so far as it was decided. */
   accepted: CompiledAlternative | null
   passed: boolean
+  /** Whose CSRF token has still to be judged, before the handler: it stands in the body. */
+  tokenDue: AmbientRequest | null
 }
 
 /** Where the state stands on a request: a symbol, so that it clashes with nobody's decorator. */
@@ -24,7 +27,7 @@ export function stateOf (request: object): GuardState | null {
 }
 
 export function beginState (request: object, plan: Plan): GuardState {
-  const state: GuardState = { plan, outcomes: new Array<Outcome>(plan.questions.length), accepted: null, passed: false }
+  const state: GuardState = { plan, outcomes: new Array<Outcome>(plan.questions.length), accepted: null, passed: false, tokenDue: null }
   ;(request as StatefulRequest)[guardState] = state
   return state
 }

@@ -3,6 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
 import type { SessionRequest } from '../plugins/session-auth.ts'
 import { refusal } from '../errors.ts'
+import type { LimitGuard } from '../guards/guard.ts'
 import { PageQuery } from '../schemas/common.ts'
 import { CurrentSession, Login, Session, SessionPage, SessionParams } from '../schemas/sessions.ts'
 
@@ -15,17 +16,21 @@ function currentSession (app: FastifyInstance, request: SessionRequest, { userna
   return { ...session, username, roles: [...roles], scopes: [...scopes], csrf_token: token }
 }
 
+/** Options of {@link sessionRoutes}. */
+export interface SessionRoutesOptions {
+  /** What logging in counts against; they may be shared with other routes. */
+  signInLimits: readonly LimitGuard[]
+}
+
 /** `/session` and `/users/me/sessions`. Needs `app.stores`, `app.accounts`, `app.session`, `app.bearer`, `csrf`, `scopes` and `rateLimit`. */
-export const sessionRoutes: FastifyPluginAsyncTypebox = async (app) => {
+export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = async (app, { signInLimits }) => {
   for (const schema of [CurrentSession, Session, SessionPage]) app.addSchema(schema)
   const tags = ['sessions']
   const owner = app.anyOf(app.allOf(app.bearer, app.requireScopes('me')), app.session)
-  const failures = app.limit({ name: 'session-failures', max: 20, timeWindow: '1 minute', by: 'address', counts: 'failures', whenFull: 'closed' })
-  const requests = app.limit({ name: 'session', max: 600, timeWindow: '1 minute', by: 'address' })
 
   app.post('/session', {
     bodyLimit: 16_384,
-    onRequest: [app.publicAccess('Nobody is logged in before this'), app.refuseCrossSite, requests, failures],
+    onRequest: [app.publicAccess('Nobody is logged in before this'), app.refuseCrossSite, ...signInLimits],
     schema: {
       operationId: 'logIn', tags, summary: 'Log in by cookie', body: Login,
       response: {

@@ -9,10 +9,12 @@ import { BasicIdentity, PasswordChange, ProfileChange, Registration, User } from
 export interface UserRoutesOptions {
   /** What failures of Basic count against, before any hash; one limit may be shared with other routes. */
   basicLimit: LimitGuard
+  /** What a wrong current password counts against; it may be shared with other routes. */
+  passwordLimit: LimitGuard
 }
 
 /** `/register`, `/users/me` and `/basic/me`. Needs `app.stores`, `app.accounts`, `app.bearer`, `app.session`, `app.basic`, `csrf`, `scopes` and `rateLimit`. */
-export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (app, { basicLimit }) => {
+export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (app, { basicLimit, passwordLimit }) => {
   for (const schema of [User, BasicIdentity]) app.addSchema(schema)
   const tags = ['users']
   const me = app.anyOf(app.allOf(app.bearer, app.requireScopes('me')), app.session)
@@ -43,7 +45,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (a
 
   app.put('/users/me/password', {
     bodyLimit: 16_384,
-    onRequest: [me, app.limit({ name: 'password-failures', max: 10, timeWindow: '15 minutes', by: 'principal', counts: 'failures', whenFull: 'closed' })],
+    onRequest: [me, passwordLimit],
     schema: { operationId: 'changePassword', tags, summary: 'Change your password; all other logins end', body: PasswordChange, response: { 204: { type: 'null', description: 'Changed.' }, 409: { description: 'The password was changed meanwhile.' } } }
   }, async (request, reply) => {
     const { current_password: currentPassword, new_password: newPassword } = request.body

@@ -96,6 +96,23 @@ async function tryPlugins () {
   return `${Object.keys(plugins).length} plugins, each from ${name}/<name> in a process of its own; ${subpaths.length} paths import`
 }
 
+/** The demo as it is packed, with the templates and files of its pages. */
+const servePages = `
+import { buildApp } from './node_modules/${name}/dist/app.js'
+import { readConfiguration } from './node_modules/${name}/dist/config.js'
+const app = await buildApp(readConfiguration({ NODE_ENV: 'test' }))
+for (const url of ['/', '/assets/gatehouse.css', '/assets/gatehouse.js', '/assets/logo.svg']) {
+  const { statusCode } = await app.inject(url)
+  if (statusCode !== 200) throw new Error(url + ': ' + statusCode)
+}
+await app.close()
+`
+
+async function tryPages () {
+  await run(consumer, process.execPath, '--input-type=module', '--eval', servePages)
+  return 'the demo serves its pages and their files'
+}
+
 /** Two at a time, which is what the smallest machine of a CI has. */
 async function eachOf (/** @type {any[]} */ entries, /** @type {(entry: any) => Promise<unknown>} */ body) {
   const waiting = [...entries]
@@ -181,7 +198,7 @@ async function judgePackage () {
 if (await check('npm pack', pack) && await check('npm install', installAlone)) {
   const prepared = check('what the types are tried with', prepareTypes)
   await Promise.all([
-    check('each plugin alone', tryPlugins),
+    check('each plugin alone', tryPlugins).then((held) => held && check('the pages', tryPages)),
     (async () => {
       if (await prepared) await eachOf(compilers, (version) => check(`typescript ${version}`, () => compile(version)))
     })()

@@ -35,6 +35,7 @@ function build (): void {
     mkdirSync(dirname(target), { recursive: true })
     writeFileSync(target, ts.transpileModule(readFileSync(fileName, 'utf8'), { compilerOptions: { ...options, module: ts.ModuleKind.ESNext, moduleResolution: ts.ModuleResolutionKind.Bundler, sourceMap: false }, fileName }).outputText)
   }
+  cpSync(join(root, 'pages'), join(dist, 'pages'), { recursive: true })
 }
 
 interface Loaded {
@@ -58,9 +59,9 @@ t.test('npm pack takes the build and the documents, and nothing else', async (t)
   const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: folder, env: environment })
   const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
   const paths = files.map(({ path }) => path)
-  t.strictSame(paths.filter((path) => !/^(?:dist\/.+\.js|docs\/.+|README\.md|LICENSE|package\.json)$/.test(path)), [])
+  t.strictSame(paths.filter((path) => !/^(?:dist\/.+\.js|dist\/pages\/.+|docs\/.+|README\.md|LICENSE|package\.json)$/.test(path)), [])
   t.strictSame(paths.filter((path) => /^dist\/(?:test|examples|bench|scripts)\//.test(path)), [])
-  for (const name of ['README.md', 'LICENSE', 'docs/decisions.md', 'dist/index.js']) t.ok(paths.includes(name), name)
+  for (const name of ['README.md', 'LICENSE', 'docs/decisions.md', 'dist/index.js', 'dist/pages/layout.eta', 'dist/pages/assets/gatehouse.css']) t.ok(paths.includes(name), name)
   for (const [name, { types, default: path }] of Object.entries(manifest.exports)) {
     t.ok(paths.includes(path.slice(2)), `${name} leads to a file`)
     t.equal(types, path.replace(/\.js$/, '.d.ts'))
