@@ -3,7 +3,7 @@ import { refusal } from '../errors.ts'
 
 const TIMEOUT_MS = 5000
 
-/** What `ask` gives; throws `unavailable` when it throws, rejects or takes over 5 s. */
+/** What `ask` gives, `name` being the option that it is; throws `unavailable` when it throws, rejects or takes over 5 s. */
 export async function askHook<T> (name: string, ask: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
@@ -12,7 +12,7 @@ export async function askHook<T> (name: string, ask: () => Promise<T>): Promise<
   try {
     return await Promise.race([ask(), late])
   } catch (cause) {
-    throw refusal('unavailable', { retryAfterSeconds: 1, reason: `passwords.${name} failed`, cause })
+    throw refusal('unavailable', { retryAfterSeconds: 1, reason: `${name} failed`, cause })
   } finally {
     clearTimeout(timer)
   }

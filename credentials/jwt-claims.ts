@@ -79,6 +79,16 @@ export function member (claims: Claims, name: string): unknown {
   return Object.hasOwn(claims, name) ? claims[name] : undefined
 }
 
+/** The claim that `path` leads to, by own members all the way; `undefined` where there is none. */
+export function memberAt (claims: Claims, path: readonly string[]): unknown {
+  let found: unknown = claims
+  for (const name of path) {
+    if (typeof found !== 'object' || found === null || Array.isArray(found)) return undefined
+    found = member(found as Claims, name)
+  }
+  return found
+}
+
 function badClaim (reason: string): Error {
   return refusal('invalid_token', { reason })
 }

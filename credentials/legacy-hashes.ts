@@ -23,7 +23,7 @@ export function createLegacyVerifier (hook: VerifyLegacy | null, onUnreadable: (
     if (hook === null) return false
 
     const passwordHash = readable && reads(stored, password) ? stored : null
-    const answer = await askHook('verifyLegacy', async () => assertAnswer(await hook({ passwordHash, password })))
+    const answer = await askHook('passwords.verifyLegacy', async () => assertAnswer(await hook({ passwordHash, password })))
     if (passwordHash !== null && answer === null) onUnreadable()
     return passwordHash !== null && answer === true
   }

@@ -99,7 +99,7 @@ function isMadeOf (folded: string, context: readonly (string | null | undefined)
 async function isKnown (password: string, isBreached: NonNullable<PasswordSettings['isBreached']>): Promise<boolean> {
   const sha1 = createHash('sha1').update(password).digest('hex').toUpperCase()
   const suffix = sha1.slice(5)
-  return await askHook('isBreached', async () => {
+  return await askHook('passwords.isBreached', async () => {
     for (const known of await isBreached({ sha1Prefix: sha1.slice(0, 5) })) {
       // The text of the corpus instead of its suffixes, or its lines with their counts, would never match.
       if (!BREACH_SUFFIX.test(known)) throw new TypeError('an entry is not 35 hex digits')

@@ -43,7 +43,7 @@ export interface IssuedApiKey {
 
 /** The part of `app.accounts` that is about keys. */
 export interface ApiKeyAccounts {
-  /** A new API key of the principal; it never gets a scope that the principal lacks (`insufficient_scope`), and no key makes one (`access_denied`). */
+  /** A new API key of the principal; it never gets a scope that the principal lacks (`insufficient_scope`), no key makes one (`access_denied`), and nobody who was turned off meanwhile (`account_disabled`). */
   createApiKey (principal: Principal, request: ApiKeyRequest): Promise<IssuedApiKey>
   /** A key in the place of another, which works on for the overlap; `null` where the principal has no such key, or it was rotated or ended. Refuses as `createApiKey` does. */
   rotateApiKey (principal: Principal, rotation: ApiKeyRotationRequest): Promise<IssuedApiKey | null>

@@ -3,7 +3,8 @@
 import { asymmetricAlgorithms, isAlgorithm, isSymmetric } from '../credentials/jwt-algorithms.ts'
 import { normalizeType } from '../credentials/jwt-parse.ts'
 import { publicJwkKey, publicPemKey, secretKey } from '../credentials/jwt-keys.ts'
-import { assertCallback, assertInteger, assertText, invalid, isRecord, resolveSchemeOptions } from '../guards/scheme-options.ts'
+import { assertCallback, assertInteger, assertKnownOptions, assertText, invalid, isRecord, resolveSchemeOptions } from '../guards/scheme-options.ts'
+import { defectOfUrl, metadataUrls } from './bearer-auth-issuer.ts'
 import type { FastifyRequest } from 'fastify'
 import type { Algorithm } from '../credentials/jwt-algorithms.ts'
 import type { ClaimRules } from '../credentials/jwt-claims.ts'
@@ -12,6 +13,8 @@ import type { Claims } from '../credentials/jwt-parse.ts'
 import type { Awaitable, PrincipalGrant } from '../guards/principal.ts'
 import type { SecuritySchemeObject } from '../guards/scheme.ts'
 import type { SchemeOptions, SchemeSettings } from '../guards/scheme-options.ts'
+import type { Publisher } from './bearer-auth-issuer.ts'
+import type { KeyCacheSettings } from './bearer-auth-remote-keys.ts'
 import type { GuardsOptions } from './guards.ts'
 
 /** Where keys come from that are not known at start. */
@@ -24,7 +27,34 @@ export interface KeySource {
   get (kid: string | undefined): Awaitable<VerificationKey | null>
 }
 
-/** Options of {@link bearerAuth}: `issuer`, `audience` and exactly one of `secret`, `publicKey`, `jwks` and `keySource`. */
+/** How the keys of someone else's issuer are kept. */
+export interface KeyCacheOptions {
+  /**
+   * After how many seconds keys are fetched again, 1 to 3600: how long a withdrawn key may still verify.
+   * @defaultValue `600`
+   */
+  maxAgeSeconds?: number
+  /**
+   * How many seconds keys may verify that could not be fetched again, up to 3600; after that tokens are answered with 503.
+   * @defaultValue `3600`
+   */
+  maxStaleSeconds?: number
+  /**
+   * How many seconds lie between two attempts at least, 1 to 300, however many unknown keys are named meanwhile.
+   * @defaultValue `30`
+   */
+  cooldownSeconds?: number
+  /**
+   * How many seconds one attempt may take as a whole, 1 to 8.
+   * @defaultValue `5`
+   */
+  timeoutSeconds?: number
+}
+
+/**
+ * Options of {@link bearerAuth}: `issuer`, `audience` and exactly one of `secret`, `publicKey`, `jwks`, `jwksUri`,
+ * `discover` and `keySource`.
+ */
 export interface BearerAuthOptions extends SchemeOptions {
   /** A shared secret: at least 32 random bytes for HS256, 48 for HS384, 64 for HS512 (RFC 7518 §3.2). */
   secret?: string | Uint8Array
@@ -32,11 +62,21 @@ export interface BearerAuthOptions extends SchemeOptions {
   publicKey?: string
   /** A JSON Web Key Set (RFC 7517 §5) of public keys, each with an `alg` or with one that `algorithms` picks. */
   jwks?: { readonly keys: readonly object[] }
+  /** Where the issuer publishes its JSON Web Key Set: an https URL. It is fetched when the service is ready, and again. */
+  jwksUri?: string
+  /**
+   * `true`: the place of the key set is in the metadata of `issuer`, one https URL (OpenID Connect Discovery 1.0 §4, else
+   * RFC 8414 §3). They have to name this very issuer and a key set of its origin; for keys that stand elsewhere there is
+   * `jwksUri`. Unless another URL is given for OpenAPI, `openIdConnectUrl` is that of the metadata.
+   */
+  discover?: true
+  /** How the keys of `jwksUri` or `discover` are kept. */
+  keyCache?: KeyCacheOptions
   /** Keys that come later. */
   keySource?: KeySource
   /**
    * What keys may be used with, symmetric or asymmetric, never both.
-   * @defaultValue `['HS256']` for `secret`, each key's `alg` for `jwks`, every asymmetric one for `keySource`
+   * @defaultValue `['HS256']` for `secret`, each key's `alg` for `jwks`, every asymmetric one for `keySource`; for `jwksUri` and `discover` one for each type of key: RS256, ES256, ES384, ES512, EdDSA
    */
   algorithms?: readonly Algorithm[]
   /** The exact `iss`, or several; `null` says that it is not checked. */
@@ -66,15 +106,15 @@ export interface BearerAuthOptions extends SchemeOptions {
   maxVerifiedTokens?: number
   /**
    * The claim that holds scopes. One that is named here, such as `scp` or `permissions`, may hold an array as well;
-   * unless it is named, only a string of names counts (RFC 9068 §2.2.3).
+   * unless it is named, only a string of names counts (RFC 9068 §2.2.3). A list is a path into nested claims.
    * @defaultValue `'scope'`, as a string
    */
-  scopeClaim?: string
+  scopeClaim?: string | readonly string[]
   /**
-   * The claim that holds roles: an array of strings.
+   * The claim that holds roles: an array of strings. A list is a path into nested claims: `['realm_access', 'roles']`.
    * @defaultValue `'roles'`
    */
-  rolesClaim?: string
+  rolesClaim?: string | readonly string[]
   /** Asked on every request whether a good token was revoked. */
   isRevoked?: (context: { claims: Claims }) => Awaitable<boolean>
   /**
@@ -96,9 +136,10 @@ export interface BearerAuthOptions extends SchemeOptions {
   guards?: GuardsOptions
 }
 
-/** Keys that are there at start, or a source that is asked with every token. */
+/** Keys that are there at start, an issuer that publishes them, or a source that is asked with every token. */
 export type BearerKeys =
   | { readonly fixed: readonly NamedKey[] }
+  | { readonly publisher: Publisher; readonly algorithms: readonly Algorithm[]; readonly cache: KeyCacheSettings }
   | { readonly source: KeySource; readonly algorithms: readonly Algorithm[] }
 
 /** The options, resolved. */
@@ -108,22 +149,25 @@ export interface BearerAuthSettings extends SchemeSettings {
   readonly definition: SecuritySchemeObject
   readonly maxTokenBytes: number
   readonly maxVerifiedTokens: number
-  readonly scopeClaim: string
+  /** The names that lead to the claim, outermost first. */
+  readonly scopeClaim: readonly string[]
   /** Whether the claim may be an array. */
   readonly scopeLists: boolean
-  readonly rolesClaim: string
+  readonly rolesClaim: readonly string[]
   readonly resourceMetadata: string | undefined
   readonly isRevoked: BearerAuthOptions['isRevoked']
   readonly loadPrincipal: BearerAuthOptions['loadPrincipal']
 }
 
-const keySources = ['secret', 'publicKey', 'jwks', 'keySource'] as const
+const keySources = ['secret', 'publicKey', 'jwks', 'jwksUri', 'discover', 'keySource'] as const
 const urls = ['tokenUrl', 'refreshUrl', 'authorizationUrl', 'openIdConnectUrl'] as const
 const names = [
-  ...keySources, ...urls, 'algorithms', 'issuer', 'audience', 'type', 'clockToleranceSeconds', 'maxTokenBytes',
+  ...keySources, ...urls, 'keyCache', 'algorithms', 'issuer', 'audience', 'type', 'clockToleranceSeconds', 'maxTokenBytes',
   'maxVerifiedTokens', 'scopeClaim', 'rolesClaim', 'resourceMetadata', 'isRevoked', 'loadPrincipal'
 ]
 const MAX_KEYS = 100
+// Keys of others often have no `alg` (RFC 7517 §4.4), so by default each type and curve has one.
+const remoteAlgorithms: readonly Algorithm[] = Object.freeze(['RS256', 'ES256', 'ES384', 'ES512', 'EdDSA'])
 
 /** @throws `GATEHOUSE_OPTION_INVALID` with the path of the option. */
 export function resolveBearerOptions (options: BearerAuthOptions): BearerAuthSettings {
@@ -134,8 +178,6 @@ export function resolveBearerOptions (options: BearerAuthOptions): BearerAuthSet
   assertInteger('bearerAuth.clockToleranceSeconds', clockToleranceSeconds, { min: 0, max: 300 })
   assertInteger('bearerAuth.maxTokenBytes', maxTokenBytes, { min: 128, max: 65_536 })
   assertInteger('bearerAuth.maxVerifiedTokens', maxVerifiedTokens, { min: 0, max: 10_000_000 })
-  assertText('bearerAuth.scopeClaim', scopeClaim)
-  assertText('bearerAuth.rolesClaim', rolesClaim)
   if (options.resourceMetadata !== undefined) assertMetadataUrl(options.resourceMetadata)
   if (options.isRevoked !== undefined) assertCallback('bearerAuth.isRevoked', options.isRevoked)
   if (options.loadPrincipal !== undefined) assertCallback('bearerAuth.loadPrincipal', options.loadPrincipal)
@@ -151,9 +193,9 @@ export function resolveBearerOptions (options: BearerAuthOptions): BearerAuthSet
     definition: Object.freeze({ ...resolveDefinition(options), ...shared.description }),
     maxTokenBytes,
     maxVerifiedTokens,
-    scopeClaim,
+    scopeClaim: resolvePath('bearerAuth.scopeClaim', scopeClaim),
     scopeLists: options.scopeClaim !== undefined,
-    rolesClaim,
+    rolesClaim: resolvePath('bearerAuth.rolesClaim', rolesClaim),
     resourceMetadata: options.resourceMetadata,
     isRevoked: options.isRevoked,
     loadPrincipal: options.loadPrincipal
@@ -164,10 +206,13 @@ function resolveKeys (options: BearerAuthOptions): BearerKeys {
   const [source, second] = keySources.filter((name) => options[name] !== undefined)
   if (source === undefined || second !== undefined) throw invalid('bearerAuth', `needs exactly one of ${keySources.join(', ')}`)
   const algorithms = resolveAlgorithms(options.algorithms)
+  if (options.keyCache !== undefined && source !== 'jwksUri' && source !== 'discover') throw invalid('bearerAuth.keyCache', 'is for jwksUri and discover')
   switch (source) {
     case 'secret': return { fixed: [resolveSecret(options.secret, algorithms)] }
     case 'publicKey': return { fixed: [resolvePublicKey(options.publicKey, algorithms)] }
     case 'jwks': return { fixed: resolveJwks(options.jwks, algorithms) }
+    case 'jwksUri': return resolvePublisher({ jwksUri: resolveJwksUri(options) }, algorithms, options.keyCache)
+    case 'discover': return resolvePublisher({ issuer: resolveDiscovered(options) }, algorithms, options.keyCache)
     case 'keySource': return { source: resolveSource(options.keySource), algorithms: algorithms ?? asymmetricAlgorithms }
   }
 }
@@ -209,6 +254,44 @@ function resolveJwks (jwks: unknown, algorithms: readonly Algorithm[] | null): r
   return keys
 }
 
+function resolvePublisher (publisher: Publisher, algorithms: readonly Algorithm[] | null, cache: unknown): BearerKeys {
+  if (algorithms?.some(isSymmetric) === true) throw invalid('bearerAuth.algorithms', 'names a symmetric algorithm; its key is nothing that could be published')
+  return { publisher: Object.freeze(publisher), algorithms: algorithms ?? remoteAlgorithms, cache: resolveKeyCache(cache) }
+}
+
+function resolveJwksUri ({ jwksUri, issuer }: BearerAuthOptions): string {
+  const defect = defectOfUrl(jwksUri)
+  if (defect !== null || jwksUri === undefined) throw invalid('bearerAuth.jwksUri', defect ?? 'is missing')
+  if (issuer === null) throw invalid('bearerAuth.issuer', 'must name the issuer whose keys are fetched')
+  return jwksUri
+}
+
+/** RFC 8414 §2: an issuer has neither a query nor a fragment. */
+function resolveDiscovered ({ discover, issuer }: BearerAuthOptions): string {
+  if ((discover as unknown) !== true) throw invalid('bearerAuth.discover', 'must be true')
+  const defect = defectOfUrl(issuer)
+  if (defect !== null || typeof issuer !== 'string') throw invalid('bearerAuth.issuer', `is where the metadata stand, so it ${defect ?? 'must be one URL'}`)
+  if (new URL(issuer).search !== '') throw invalid('bearerAuth.issuer', 'must not have a query')
+  return issuer
+}
+
+function resolveKeyCache (cache: unknown = {}): KeyCacheSettings {
+  if (!isRecord(cache)) throw invalid('bearerAuth.keyCache', 'must be an object')
+  assertKnownOptions('bearerAuth.keyCache', cache, ['maxAgeSeconds', 'maxStaleSeconds', 'cooldownSeconds', 'timeoutSeconds'])
+  const { maxAgeSeconds = 600, maxStaleSeconds = 3600, cooldownSeconds = 30, timeoutSeconds = 5 } = cache
+  assertInteger('bearerAuth.keyCache.maxAgeSeconds', maxAgeSeconds, { min: 1, max: 3600 })
+  assertInteger('bearerAuth.keyCache.maxStaleSeconds', maxStaleSeconds, { min: maxAgeSeconds, max: 3600 })
+  assertInteger('bearerAuth.keyCache.cooldownSeconds', cooldownSeconds, { min: 1, max: 300 })
+  assertInteger('bearerAuth.keyCache.timeoutSeconds', timeoutSeconds, { min: 1, max: 8 })
+  return Object.freeze({ maxAgeSeconds, maxStaleSeconds, cooldownSeconds, timeoutSeconds })
+}
+
+function resolvePath (option: string, value: unknown): readonly string[] {
+  const names: unknown[] = Array.isArray(value) ? value : [value]
+  if (names.length === 0 || !names.every((name) => typeof name === 'string' && name !== '')) throw invalid(option, 'must be the name of a claim, or a list of names that leads into it')
+  return Object.freeze([...names as string[]])
+}
+
 function resolveSource (source: unknown): KeySource {
   if (typeof source !== 'object' || source === null || !('get' in source)) throw invalid('bearerAuth.keySource', 'must be an object with get(kid)')
   assertCallback('bearerAuth.keySource.get', source.get)
@@ -242,6 +325,7 @@ function resolveDefinition (options: BearerAuthOptions): SecuritySchemeObject {
   }
   if (tokenUrl === undefined) {
     if (authorizationUrl !== undefined || refreshUrl !== undefined) throw invalid('bearerAuth.tokenUrl', 'is needed beside authorizationUrl and refreshUrl')
+    if (options.discover === true) return { type: 'openIdConnect', openIdConnectUrl: metadataUrls(resolveDiscovered(options))[0] }
     return { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' }
   }
   if (authorizationUrl === undefined) return { type: 'oauth2', flows: { password: { tokenUrl, ...refresh, scopes } } }

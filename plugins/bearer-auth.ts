@@ -2,7 +2,7 @@
 // every key has one algorithm before the first token arrives, and a token has one reading or none.
 // A bad token is always the same answer; why it was bad goes to the log alone.
 import fp from 'fastify-plugin'
-import { assertDates, assertType, member, readRegisteredClaims } from '../credentials/jwt-claims.ts'
+import { assertDates, assertType, memberAt, readRegisteredClaims } from '../credentials/jwt-claims.ts'
 import { createKeyBinder, createKeyring } from '../credentials/jwt-keyring.ts'
 import { parseClaims, parseJwt } from '../credentials/jwt-parse.ts'
 import { refusal } from '../errors.ts'
@@ -11,7 +11,9 @@ import { chain } from '../guards/awaitable.ts'
 import { formatChallenge } from '../guards/challenge.ts'
 import { readGrant } from '../guards/grant.ts'
 import { readRoles, readScopes } from '../guards/scope.ts'
+import { fetchKeys } from './bearer-auth-issuer.ts'
 import { resolveBearerOptions } from './bearer-auth-options.ts'
+import { createRemoteKeys } from './bearer-auth-remote-keys.ts'
 import { useGuards } from './guards.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RegisteredClaims } from '../credentials/jwt-claims.ts'
@@ -27,7 +29,7 @@ import type { BearerAuthOptions, BearerAuthSettings, BearerKeys } from './bearer
 export type { Algorithm } from '../credentials/jwt-algorithms.ts'
 export type { VerificationKey } from '../credentials/jwt-keys.ts'
 export type { Claims } from '../credentials/jwt-parse.ts'
-export type { BearerAuthOptions, KeySource } from './bearer-auth-options.ts'
+export type { BearerAuthOptions, KeyCacheOptions, KeySource } from './bearer-auth-options.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -55,8 +57,21 @@ interface VerifiedToken {
   readonly principal: BearerPrincipal | null
 }
 
-async function createFindKey (keys: BearerKeys): Promise<FindKey> {
+async function createFindKey (app: FastifyInstance, keys: BearerKeys): Promise<FindKey> {
   const { createCheck, createFixedCheck } = await import('../credentials/jwt-verifiers.ts')
+  if ('publisher' in keys) {
+    const { publisher, algorithms, cache } = keys
+    const { start, find, close } = createRemoteKeys({ settings: cache, createCheck, log: app.log.child({ publisher }), fetchKeys: (signal) => fetchKeys(publisher, algorithms, signal) })
+    app.addHook('onReady', function startFetching (done) {
+      start()
+      done()
+    })
+    app.addHook('onClose', function stopFetching (_app, done) {
+      close()
+      done()
+    })
+    return find
+  }
   if ('source' in keys) {
     const { source, algorithms } = keys
     const bindKey = createKeyBinder(algorithms, createCheck)
@@ -74,14 +89,14 @@ function assertSignature (jwt: UnverifiedJwt, key: RingKey | null): asserts key 
 function principalOf (claims: Claims, registered: RegisteredClaims, loaded: CheckedGrant | null, settings: BearerAuthSettings): BearerPrincipal {
   const subject = loaded?.subject ?? registered.subject
   if (subject === null) throw refusal('invalid_token', { reason: 'sub is missing' })
-  const granted = readScopes(member(claims, settings.scopeClaim), { lists: settings.scopeLists })
+  const granted = readScopes(memberAt(claims, settings.scopeClaim), { lists: settings.scopeLists })
   const narrowed = loaded?.scopes
   return Object.freeze({
     kind: 'bearer',
     scheme: settings.name,
     subject,
     scopes: narrowed ? Object.freeze(granted.filter((scope) => narrowed.includes(scope))) : granted,
-    roles: loaded?.roles ?? readRoles(member(claims, settings.rolesClaim)),
+    roles: loaded?.roles ?? readRoles(memberAt(claims, settings.rolesClaim)),
     attributes: loaded?.attributes ?? noAttributes,
     issuer: registered.issuer,
     clientId: registered.clientId,
@@ -120,7 +135,7 @@ function challengeFor ({ realm, resourceMetadata }: BearerAuthSettings, { error,
 async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOptions): Promise<void> {
   const settings = resolveBearerOptions(options)
   useGuards(app, options.guards)
-  const findKey = await createFindKey(settings.keys)
+  const findKey = await createFindKey(app, settings.keys)
   const { rules, maxTokenBytes, isRevoked, loadPrincipal } = settings
   const { createVerifiedTokens, digestOfToken, weightOf } = await import('../credentials/verified-tokens.ts')
   const verifiedTokens = createVerifiedTokens<VerifiedToken>(settings.maxVerifiedTokens)
@@ -145,14 +160,26 @@ async function registerBearerAuth (app: FastifyInstance, options: BearerAuthOpti
     })
   }
 
+  function readClaims (jwt: UnverifiedJwt): { claims: Claims; registered: RegisteredClaims } {
+    const claims = parseClaims(jwt)
+    return { claims, registered: readRegisteredClaims(claims, rules) }
+  }
+
+  /** Only a token that would be good, if its signature were, is worth a question to the issuer: never another one's. */
+  function readBefore (jwt: UnverifiedJwt): ReturnType<typeof readClaims> {
+    const read = readClaims(jwt)
+    assertDates(read.registered, rules, Date.now() / 1000)
+    return read
+  }
+
   function verify (token: string, digest: string, request: FastifyRequest): Awaitable<BearerPrincipal> {
     assertToken(token, maxTokenBytes)
     const jwt = parseJwt(token)
     assertType(jwt.header, rules)
+    const before = 'publisher' in settings.keys ? readBefore(jwt) : null
     return chain(findKey(jwt.header), (key) => {
       assertSignature(jwt, key)
-      const claims = parseClaims(jwt)
-      const registered = readRegisteredClaims(claims, rules)
+      const { claims, registered } = before ?? readClaims(jwt)
       const principal = loadPrincipal === undefined ? principalOf(claims, registered, null, settings) : null
       const verified = { header: jwt.header, key, claims, registered, principal }
       const judged = judge(verified, request)

@@ -14,7 +14,7 @@ import { contextHook, enrol } from '../guards/route.ts'
 import { isRecord } from '../guards/scheme-options.ts'
 import { guardState, requestPrincipal } from '../guards/state.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RefusalFormat } from '../guards/answer.ts'
 import type { AuthorizationGuard, CrossSiteGuard, Guard, LimitGuard, PublicGuard } from '../guards/guard.ts'
 import type { PlacedNode } from '../guards/plan.ts'
@@ -35,6 +35,8 @@ declare module 'fastify' {
     protect (...guards: readonly (Guard<Principal | null> | AuthorizationGuard | LimitGuard | CrossSiteGuard | PublicGuard)[]): void
     /** A guard for any scheme, decorated under the scheme's name and published in OpenAPI. */
     defineScheme<P extends Principal> (scheme: Scheme<P>): Guard<P>
+    /** Whose request it is, as limits count it: behind the `trustedProxies`, never what a client says of itself; IPv6 by its network. */
+    clientAddress (request: Pick<FastifyRequest, 'raw'>): string
     /** Every route with what it requires: sorted by URL and method, safe to serialise. */
     guardedRoutes (): GuardedRoute[]
   }
@@ -112,6 +114,7 @@ function decorate (app: FastifyInstance, registry: Registry): void {
   app.decorate('optional', optional)
   app.decorate('publicAccess', publicAccess)
   app.decorate('guardedRoutes', () => registry.guardedRoutes((route) => app.hasRoute(route)))
+  app.decorate('clientAddress', (request: Pick<FastifyRequest, 'raw'>) => registry.clientAddress(request.raw))
   app.decorate('defineScheme', function <P extends Principal> (this: FastifyInstance, scheme: Scheme<P>): Guard<P> {
     return defineScheme(this, registry, scheme)
   })

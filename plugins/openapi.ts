@@ -12,6 +12,9 @@ import type { FastifyInstance } from 'fastify'
 import type { AuthorizationGuard, Guard, LimitGuard } from '../guards/guard.ts'
 import type { Principal } from '../guards/principal.ts'
 import type { GuardsOptions } from './guards.ts'
+import type { OauthClientOptions } from './openapi-pages.ts'
+
+export type { OauthClientOptions } from './openapi-pages.ts'
 
 /** An OpenAPI Server Object. */
 export interface ServerObject {
@@ -42,13 +45,15 @@ export interface OpenapiOptions {
   json?: string | false
   /** Where the document stands as YAML; `false` for nowhere. @defaultValue '/openapi.yaml' */
   yaml?: string | false
+  /** What Swagger UI is called by the issuers that people log in at. @defaultValue none: people type the `client_id` */
+  oauthClient?: OauthClientOptions
   /** Guards for the document and its pages. @defaultValue none: they are public */
   access?: readonly (Guard<Principal | null> | AuthorizationGuard | LimitGuard)[]
   /** Options of the core, where this is the first plugin to need it. */
   guards?: GuardsOptions
 }
 
-const known: readonly (keyof OpenapiOptions)[] = ['info', 'tags', 'servers', 'docs', 'json', 'yaml', 'access', 'guards']
+const known: readonly (keyof OpenapiOptions)[] = ['info', 'tags', 'servers', 'docs', 'json', 'yaml', 'oauthClient', 'access', 'guards']
 
 interface OpenapiSettings {
   info: OpenapiOptions['info']
@@ -57,6 +62,7 @@ interface OpenapiSettings {
   docs: string | null
   json: string | null
   yaml: string | null
+  oauthClient: OauthClientOptions | null
   access: OpenapiOptions['access']
 }
 
@@ -75,8 +81,20 @@ function resolve (options: OpenapiOptions): OpenapiSettings {
     docs: pathFrom('docs', options.docs, '/docs'),
     json: pathFrom('json', options.json, '/openapi.json'),
     yaml: pathFrom('yaml', options.yaml, '/openapi.yaml'),
+    oauthClient: clientFrom(options.oauthClient),
     access
   }
+}
+
+function clientFrom (client: unknown): OauthClientOptions | null {
+  if (client === undefined) return null
+  const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
+  const isSound = isRecord(client) && Object.keys(client).every((name) => ['clientId', 'scopes', 'parameters'].includes(name))
+  if (!isSound || !isText(client.clientId)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient')
+  const { scopes = [], parameters = {} } = client
+  if (!Array.isArray(scopes) || !scopes.every(isText)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient.scopes')
+  if (!isRecord(parameters) || !Object.values(parameters).every(isText)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient.parameters')
+  return client as unknown as OauthClientOptions
 }
 
 function isListOf (member: string, value: unknown): boolean {
@@ -107,7 +125,8 @@ async function openapiPlugin (app: FastifyInstance, options: OpenapiOptions): Pr
   await app.register(async (pages) => {
     pages.protect(...(settings.access ?? [pages.publicAccess('The documentation of the API')]))
     documentRoutes(pages, settings)
-    if (settings.docs !== null) await registerPages(pages, { path: settings.docs, title: settings.info.title, servers: settings.servers }, registry)
+    const { docs, info: { title }, servers, oauthClient } = settings
+    if (docs !== null) await pages.register(async (ui) => { await registerPages(ui, { path: docs, title, servers, client: oauthClient }, registry) })
   })
 }
 

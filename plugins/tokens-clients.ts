@@ -4,6 +4,7 @@ import { isCanonicalBase64 } from '../credentials/basic-credentials.ts'
 import { createClientSecret, matchesClientSecret } from '../credentials/client-secrets.ts'
 import { oauthError, refusal } from '../errors.ts'
 import { isScope } from '../guards/scope.ts'
+import type { ClientLimit } from './tokens-client-limit.ts'
 import type { Client, Stores } from '../stores/ports.ts'
 import type { TokensSettings } from './tokens-options.ts'
 
@@ -18,6 +19,8 @@ export interface ClientCredentials {
   clientId?: string | undefined
   /** Of the form. */
   clientSecret?: string | undefined
+  /** Where from, as `app.clientAddress(request)` tells: from there a client goes on that others try with wrong secrets. @defaultValue unknown */
+  address?: string | undefined
 }
 
 /** A client that has proved who it is, or the public one. */
@@ -45,7 +48,7 @@ const CLIENT_ID = /^client_[0-9A-Za-z]{22}$/
 const LONGEST_SECRET = 1024
 
 /** The clients of a store. */
-export function createTokenClients ({ clients }: Stores, { publicClient }: TokensSettings): TokenClients {
+export function createTokenClients ({ clients }: Stores, { publicClient }: TokensSettings, limit: ClientLimit): TokenClients {
   return {
     async create ({ name, grants, scopes }) {
       if (!grants.every((grant) => (clientGrants as readonly string[]).includes(grant)) || !scopes.every(isScope)) throw refusal('validation')
@@ -53,11 +56,11 @@ export function createTokenClients ({ clients }: Stores, { publicClient }: Token
       return { client: await clients.create({ name, grants, scopes, secretDigest: digest }), secret }
     },
 
-    async authenticate ({ rawHeaders, clientId, clientSecret }) {
+    async authenticate ({ rawHeaders, clientId, clientSecret, address }) {
       const [authorization, ...more] = rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'authorization')
       if (more.length > 0) throw oauthError('invalid_request')
       if (authorization === undefined || EMPTY_BASIC.test(authorization)) {
-        if (clientSecret !== undefined) return await confidential(clientId ?? '', clientSecret)
+        if (clientSecret !== undefined) return await confidential(clientId ?? '', clientSecret, address)
         if (publicClient === null || (clientId !== undefined && clientId !== publicClient)) throw oauthError('invalid_client')
         return { clientId: publicClient, confidential: false, grants: ['password', 'refresh_token'], scopes: undefined }
       }
@@ -65,15 +68,20 @@ export function createTokenClients ({ clients }: Stores, { publicClient }: Token
       if (clientSecret !== undefined) throw oauthError('invalid_request')
       const [id, secret] = readBasic(authorization)
       if (clientId !== undefined && clientId !== id) throw oauthError('invalid_request')
-      return await confidential(id, secret)
+      return await confidential(id, secret, address)
     }
   }
 
-  async function confidential (id: string, secret: string): Promise<AuthenticatedClient> {
+  async function confidential (id: string, secret: string, address: string | undefined): Promise<AuthenticatedClient> {
     // An id that cannot be costs no look-up, and is answered as one that is not.
-    const found = CLIENT_ID.test(id) ? await clients.findActive(id) : null
-    if (!matchesClientSecret(secret.slice(0, LONGEST_SECRET), found?.secretDigest ?? null) || found === null) throw oauthError('invalid_client')
-    return { clientId: id, confidential: true, grants: found.client.grants, scopes: found.client.scopes }
+    const client = CLIENT_ID.test(id) ? await limit({ clientId: id, address }, () => judge(id, secret)) : null
+    if (client === null) throw oauthError('invalid_client')
+    return { clientId: id, confidential: true, grants: client.grants, scopes: client.scopes }
+  }
+
+  async function judge (id: string, secret: string): Promise<Client | null> {
+    const found = await clients.findActive(id)
+    return matchesClientSecret(secret.slice(0, LONGEST_SECRET), found?.secretDigest ?? null) ? found?.client ?? null : null
   }
 }
 

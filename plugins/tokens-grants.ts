@@ -50,11 +50,11 @@ export interface RefreshRequest {
   origin?: TokenOrigin | undefined
 }
 
-/** What is known of the login that {@link Tokens.open} ends. */
+/** What is known of the login that a token is for. */
 export interface LoginContext {
   /**
-   * When the proof began to be checked: a subject that was logged out everywhere since then is refused, with
-   * `invalid_grant`. @defaultValue now
+   * When the proof began to be checked: a subject that was logged out everywhere since then gets no tokens.
+   * @defaultValue now
    */
   authenticatedAt?: Date | undefined
   /** Told in the audit log. */
@@ -92,9 +92,9 @@ export function createTokenGrants ({ stores, settings, owners, revocation, issue
       await revocation.endAccessTokens(set, id, { ...origin, event: 'authn_token_reuse', outcome: 'failure', actor: subject, reason: 'refresh_token_reuse', details: { client_id: clientId } })
       log.warn({ family: id }, 'a refresh token came back after its use; its family was revoked')
     }
-    if (active) {
+    if (active && replaySeconds > 0) {
       const result = await stores.refreshTokens.rotate(rotation)
-      // It was good a moment ago: whoever was faster has used it up meanwhile, and nobody may repeat it.
+      // It was good a moment ago: others have used it up meanwhile, and its successor too.
       if (result.outcome === 'reused') await stores.transaction((set) => end(set, result.family))
       return result
     }

@@ -1,11 +1,13 @@
 // Tokens that somebody else asks about or hands in: introspection (RFC 7662) and revocation (RFC 7009) read them by the
 // same rules as a guard does, and say nothing of what is wrong with one.
+import { askHook } from '../credentials/hooks.ts'
 import { createKeyBinder } from '../credentials/jwt-keyring.ts'
 import { assertDates, assertType, readRegisteredClaims } from '../credentials/jwt-claims.ts'
 import { parseClaims, parseJwt } from '../credentials/jwt-parse.ts'
 import { digestOfRefreshToken, isRefreshToken } from '../credentials/refresh-tokens.ts'
 import { revocableOf } from '../credentials/revoked-tokens.ts'
 import { isRefusal } from '../errors.ts'
+import { readGrant } from '../guards/grant.ts'
 import { readScopes } from '../guards/scope.ts'
 import type { RegisteredClaims } from '../credentials/jwt-claims.ts'
 import type { Claims } from '../credentials/jwt-parse.ts'
@@ -74,8 +76,8 @@ export async function createTokenReader ({ stores, settings, keys, owners, revoc
   }
 
   async function accessAnswer ({ claims, registered: { subject, clientId, tokenId, expiresAt, issuedAt } }: AccessToken): Promise<Introspection> {
-    const owner = await owners.principal(claims)
-    if (owner === null || owner.disabled === true || subject === null || clientId === null || tokenId === null || issuedAt === null) return INACTIVE
+    const owner = await askHook('tokens.loadOwner', async () => readGrant(await owners.principal(claims), 'tokens.loadOwner'))
+    if (owner === null || owner.disabled || subject === null || clientId === null || tokenId === null || issuedAt === null) return INACTIVE
     const granted = readScopes(claims['scope'], { lists: false })
     const scope = granted.filter((name) => owner.scopes?.includes(name) ?? true).join(' ')
     return { active: true, scope, client_id: clientId, sub: subject, exp: expiresAt, iat: issuedAt, iss: issuer, aud: audience, jti: tokenId, token_type: 'Bearer' }

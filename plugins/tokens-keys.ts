@@ -38,6 +38,7 @@ export async function openTokenKeys (store: SigningKeyStore, wrappingKey: Buffer
   const { algorithm, rotateKeysSeconds, keyLeadSeconds, lifetimeSeconds } = settings
   const { createTokenSigner } = await import('../credentials/jwt-signers.ts')
   let ring: ReadonlyMap<string, RingKey> = new Map()
+  let [begun, shown] = [0, 0]
 
   function open (stored: SigningKey): RingKey {
     const known = ring.get(stored.kid)
@@ -49,7 +50,11 @@ export async function openTokenKeys (store: SigningKeyStore, wrappingKey: Buffer
 
   /** The newest first, as the store has them. */
   async function read (): Promise<void> {
+    const turn = ++begun
     const stored = await store.list(new Date())
+    // Of two reads the one that began later stands, whichever ends last: it knows which keys have ended.
+    if (turn < shown) return
+    shown = turn
     ring = new Map(stored.map((key) => [key.kid, open(key)]))
   }
 

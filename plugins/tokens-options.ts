@@ -35,7 +35,7 @@ export interface TokensOptions {
   pollSeconds?: number
   /** The `client_id` of requests without client credentials; without it there is no public client. */
   publicClient?: string
-  /** The owner of a token as they are now; `null` when they are gone. Without it scopes stay as they were granted. */
+  /** The owner of a token as they are now; `null` when they are gone. One that fails is 503. Without it scopes stay as they were granted. */
   loadOwner?: (subject: string) => Awaitable<PrincipalGrant | null>
 }
 

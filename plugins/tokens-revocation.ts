@@ -7,8 +7,8 @@ import type { RevokedToken } from '../credentials/revoked-tokens.ts'
 import type { NewAuditEvent, Revocation, Stores, StoreSet } from '../stores/ports.ts'
 import type { TokensSettings } from './tokens-options.ts'
 
-/** What may be told of the request that is the reason: its id, method and route. */
-export type TokenOrigin = Pick<NewAuditEvent, 'request_id' | 'method' | 'route'>
+/** What may be told of the request that is the reason: its client's address, id, method and route. */
+export type TokenOrigin = Pick<NewAuditEvent, 'ip' | 'request_id' | 'method' | 'route'>
 
 /** How {@link Tokens.revokeSubject} goes about it. */
 export interface RevokeSubjectOptions {
@@ -37,22 +37,25 @@ export interface TokenRevocation {
 type Reason = Pick<Revocation, 'kind' | 'id'> & { issuedBefore?: Date }
 
 const POLLS_MISSED = 4
-/** What a transaction may still take back is believed as long as one takes; the next poll after its end confirms it. */
-const UNCONFIRMED_SECONDS = 30
+/** What a transaction may still take back is believed as long as one takes, and until a poll after its end confirms it. */
+const LONGEST_TRANSACTION_SECONDS = 30
 
 /** Reads all that is revoked now. */
 export async function openTokenRevocation (stores: Stores, { pollSeconds }: TokensSettings): Promise<TokenRevocation> {
   const revoked = createRevokedTokens()
+  const blindAfterSeconds = POLLS_MISSED * pollSeconds
+  const unconfirmedSeconds = LONGEST_TRANSACTION_SECONDS + blindAfterSeconds
   let cursor: string | null = null
   let polledAt = 0
 
   async function poll (): Promise<void> {
-    const now = new Date()
+    const [now, startedAt] = [new Date(), performance.now()]
     const { revocations, cursor: next } = await stores.revocations.since(cursor, now)
     revoked.add(revocations)
     revoked.prune(now.getTime())
     cursor = next
-    polledAt = now.getTime()
+    // By a clock that nobody sets: one that is put back would hide how long ago this was.
+    polledAt = startedAt
   }
 
   function entriesOf (reasons: readonly Reason[]): Revocation[] {
@@ -63,7 +66,7 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
   async function write (set: StoreSet, reasons: readonly Reason[]): Promise<void> {
     const entries = entriesOf(reasons)
     await set.revocations.add(entries)
-    const until = new Date(Date.now() + UNCONFIRMED_SECONDS * 1000)
+    const until = new Date(Date.now() + unconfirmedSeconds * 1000)
     revoked.add(set === stores ? entries : entries.map((entry) => ({ ...entry, expiresAt: until })))
   }
 
@@ -83,9 +86,8 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
     poll,
 
     has (token) {
-      const now = Date.now()
-      if (now - polledAt > POLLS_MISSED * pollSeconds * 1000) throw refusal('unavailable', { reason: 'what was revoked is not known', retryAfterSeconds: pollSeconds })
-      return revoked.has(token, now)
+      if (performance.now() - polledAt > blindAfterSeconds * 1000) throw refusal('unavailable', { reason: 'what was revoked is not known', retryAfterSeconds: pollSeconds })
+      return revoked.has(token, Date.now())
     },
 
     async revokeToken (id, event) {

@@ -28,10 +28,14 @@ export function createTokenUpkeep ({ stores, settings, keys, revocation, log }: 
     await keys.refresh()
     if (Date.now() - prunedAt < PRUNE_EVERY_SECONDS * 1000) return
     prunedAt = Date.now()
+    for (const store of [stores.revocations, stores.refreshTokens, stores.signingKeys]) await pruneAll(store)
+  }
+
+  /** A store forgets so much at a time: more comes in than that where many log in. */
+  async function pruneAll (store: { prune (now: Date): Promise<number> }): Promise<void> {
     const now = new Date()
-    await stores.revocations.prune(now)
-    await stores.refreshTokens.prune(now)
-    await stores.signingKeys.prune(now)
+    let isMore = true
+    while (isMore && !stopped) isMore = await store.prune(now) > 0
   }
 
   function next (): NodeJS.Timeout {

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import fp from 'fastify-plugin'
 import { revocableOf } from '../credentials/revoked-tokens.ts'
 import { isScope } from '../guards/scope.ts'
+import { createClientLimit } from './tokens-client-limit.ts'
 import { createTokenClients } from './tokens-clients.ts'
 import { createTokenGrants } from './tokens-grants.ts'
 import { openTokenKeys } from './tokens-keys.ts'
@@ -55,9 +56,12 @@ export interface Tokens {
   isRevoked (context: { claims: Claims }): boolean
   /** For `bearerAuth.loadPrincipal`: the owner by `loadOwner`, or the client that acts for itself. */
   loadPrincipal (context: { claims: Claims }): Promise<PrincipalGrant | null>
-  /** Signs an access token (RFC 9068 §2). Throws a `TypeError` for an empty subject or client, or scopes that are none. */
-  issue (grant: TokenGrant): IssuedToken
-  /** Signs an access token and opens a refresh family: what a login ends with. */
+  /**
+   * Signs an access token (RFC 9068 §2). Throws a `TypeError` for an empty subject or client, or scopes that are none. With
+   * `authenticatedAt`, which is its `iat` then, one without a family is refused where the subject was logged out since.
+   */
+  issue (grant: TokenGrant, context?: Pick<LoginContext, 'authenticatedAt'>): IssuedToken
+  /** Signs an access token and opens a refresh family: what a login ends with. `invalid_grant` for a subject that was logged out since `authenticatedAt`. */
   open (grant: TokenGrant, context?: LoginContext): Promise<IssuedTokens>
   /** The next tokens of a family, narrowed to what its owner and client have now; throws the errors of RFC 6749 §5.2. */
   refresh (request: RefreshRequest): Promise<IssuedTokens>
@@ -76,7 +80,7 @@ export interface Tokens {
   revokeClient (clientId: string): Promise<boolean>
   /** A confidential client; its secret is told this once. */
   createClient (client: { name: string; grants: readonly string[]; scopes: readonly string[] }): Promise<{ client: Client; secret: string }>
-  /** Who asks (RFC 6749 §2.3): by Basic or form, or the public client; throws `invalid_client` and `invalid_request`. */
+  /** Who asks (RFC 6749 §2.3): by Basic or form, or the public client; throws `invalid_client` and `invalid_request`, and `quota_exceeded` past 100 wrong secrets of a client in a minute. */
   authenticateClient (credentials: ClientCredentials): Promise<AuthenticatedClient>
   /** A new signing key, published now and used after `keyLeadSeconds`; its `kid`. */
   rotateKeys (options?: RotateKeysOptions): Promise<string>
@@ -96,18 +100,21 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
   const keys = await openTokenKeys(stores.signingKeys, await (createKey ? loadOrCreateKeyFile(keyFile) : loadKeyFile(keyFile)), settings)
   const revocation = await openTokenRevocation(stores, settings)
   const owners = createTokenOwners(stores, settings)
-  const clients = createTokenClients(stores, settings)
+  const clients = createTokenClients(stores, settings, createClientLimit(log))
   const reader = await createTokenReader({ stores, settings, keys, owners, revocation })
 
-  function issue ({ subject, clientId, scopes, familyId }: TokenGrant): IssuedToken {
+  function issue ({ subject, clientId, scopes, familyId }: TokenGrant, { authenticatedAt }: Pick<LoginContext, 'authenticatedAt'> = {}): IssuedToken {
     if (subject === '' || clientId === '' || !scopes.every(isScope)) throw new TypeError('a token needs a subject, a client and well-formed scopes')
-    const iat = Math.floor(Date.now() / 1000)
+    const now = secondsOf(Date.now())
+    // A token without a family is refused by its date alone: it is as old as its proof.
+    const iat = authenticatedAt === undefined ? now : Math.min(now, secondsOf(authenticatedAt.getTime()))
+    const exp = iat + lifetimeSeconds
     const accessToken = keys.sign({
-      iss: issuer, sub: subject, aud: audience, client_id: clientId, iat, exp: iat + lifetimeSeconds, jti: randomUUID(),
+      iss: issuer, sub: subject, aud: audience, client_id: clientId, iat, exp, jti: randomUUID(),
       ...(scopes.length === 0 ? {} : { scope: scopes.join(' ') }),
       ...(familyId === undefined ? {} : { sid: familyId })
     })
-    return { accessToken, expiresInSeconds: lifetimeSeconds }
+    return { accessToken, expiresInSeconds: exp - now }
   }
 
   const { open, refresh } = createTokenGrants({ stores, settings, owners, revocation, issue, log })
@@ -134,6 +141,10 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
   }))
   const upkeep = createTokenUpkeep({ stores, settings, keys, revocation, log })
   app.addHook('onClose', () => upkeep.stop())
+}
+
+function secondsOf (milliseconds: number): number {
+  return Math.floor(milliseconds / 1000)
 }
 
 /**

@@ -4,7 +4,6 @@ import { oauthError } from '../errors.ts'
 import { parseForm } from '../strict-form.ts'
 import { decodeUtf8 } from '../strict-json.ts'
 import { oauthErrorHandler, oauthRefusal } from './oauth-errors.ts'
-import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
 import type { AuthenticatedClient, TokenOrigin } from '../plugins/tokens.ts'
 
@@ -39,13 +38,15 @@ function withoutEmpty (form: Readonly<Record<string, string>>): Record<string, s
 }
 
 /** Who asks. */
-export async function clientOf (app: FastifyInstance, { rawHeaders }: IncomingMessage, form: { client_id?: string; client_secret?: string }): Promise<AuthenticatedClient> {
-  return await app.tokens.authenticateClient({ rawHeaders, clientId: form.client_id, clientSecret: form.client_secret })
+export async function clientOf (app: FastifyInstance, request: Pick<FastifyRequest, 'raw'>, form: { client_id?: string; client_secret?: string }): Promise<AuthenticatedClient> {
+  const { rawHeaders } = request.raw
+  return await app.tokens.authenticateClient({ rawHeaders, clientId: form.client_id, clientSecret: form.client_secret, address: app.clientAddress(request) })
 }
 
 /** What the audit log keeps of a request. */
-export function originOf ({ id, method, routeOptions }: Pick<FastifyRequest, 'id' | 'method' | 'routeOptions'>): TokenOrigin {
-  return { request_id: id, method, route: routeOptions.url ?? null }
+export function originOf (app: FastifyInstance, request: Pick<FastifyRequest, 'id' | 'method' | 'raw' | 'routeOptions'>): TokenOrigin {
+  const { id, method, routeOptions } = request
+  return { ip: app.clientAddress(request), request_id: id, method, route: routeOptions.url ?? null }
 }
 
 /** RFC 9110 §15.5.6: an endpoint that takes POST alone says so, before it looks at a body. */

@@ -45,7 +45,7 @@ async function byPassword ({ app, form, origin, client, scopes }: Asked): Promis
   if (user === null) throw oauthError('invalid_grant')
   const grant = { subject: user.id, clientId: client.clientId, scopes: shared(app.accounts.scopesOf(user), scopes, client.scopes) }
   if (client.grants.includes('refresh_token')) return await app.tokens.open(grant, { authenticatedAt, origin })
-  return { ...app.tokens.issue(grant), scopes: grant.scopes }
+  return { ...app.tokens.issue(grant, { authenticatedAt }), scopes: grant.scopes }
 }
 
 async function byRefreshToken ({ app, form, origin, client, scopes }: Asked): Promise<Issued> {
@@ -109,12 +109,12 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
       }
     }
   }, async (request) => {
-    const client = await clientOf(app, request.raw, request.body)
+    const client = await clientOf(app, request, request.body)
     const { grant_type: grantType } = request.body
     const grant = grantType === 'password' && !passwordGrant ? undefined : grants.get(grantType)
     if (grant === undefined) throw oauthError('unsupported_grant_type')
     if (!client.grants.includes(grantType)) throw oauthError('unauthorized_client')
-    const { accessToken, expiresInSeconds, refreshToken, scopes } = await grant({ app, form: request.body, origin: originOf(request), client, scopes: scopesAsked(request.body) })
+    const { accessToken, expiresInSeconds, refreshToken, scopes } = await grant({ app, form: request.body, origin: originOf(app, request), client, scopes: scopesAsked(request.body) })
     return {
       access_token: accessToken, token_type: 'Bearer' as const, expires_in: expiresInSeconds, scope: scopes.join(' '),
       ...(refreshToken === undefined ? {} : { refresh_token: refreshToken })
@@ -134,8 +134,8 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
       response: { 200: { type: 'null', description: 'It is not good any more.' }, 400: invalid, ...refused, 503: unavailable }
     }
   }, async (request, reply) => {
-    const { clientId } = await clientOf(app, request.raw, request.body)
-    await app.tokens.revoke(request.body.token, clientId, originOf(request))
+    const { clientId } = await clientOf(app, request, request.body)
+    await app.tokens.revoke(request.body.token, clientId, originOf(app, request))
     return reply.code(200).send()
   })
 
@@ -152,7 +152,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
       response: { 200: { $ref: 'IntrospectionResponse#', description: 'What it is, or only that it is not active.' }, 400: invalid, ...refused, 503: unavailable }
     }
   }, async (request) => {
-    const { clientId, confidential } = await clientOf(app, request.raw, request.body)
+    const { clientId, confidential } = await clientOf(app, request, request.body)
     if (!confidential) throw oauthError('invalid_client')
     return await app.tokens.introspect(request.body.token, clientId)
   })

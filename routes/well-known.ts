@@ -30,12 +30,14 @@ export const wellKnownRoutes: FastifyPluginAsyncTypebox<WellKnownRoutesOptions> 
     schema: { operationId: 'getKeys', tags, summary: 'The keys that verify our tokens', response: { 200: { $ref: 'JsonWebKeySet#', description: 'A JSON Web Key Set.' } } }
   }, (_request, reply) => reply.header('cache-control', cacheControl).send({ keys: app.tokens.jwks.keys.map((key) => ({ ...key })) }))
 
+  // An issuer may end in a slash, which stays (RFC 8414 §3.3); no path begins with two.
+  const base = issuer.replace(/\/$/, '')
   const server = {
     issuer,
-    token_endpoint: `${issuer}/token`,
-    jwks_uri: `${issuer}/.well-known/jwks.json`,
-    revocation_endpoint: `${issuer}/token/revoke`,
-    introspection_endpoint: `${issuer}/token/introspect`,
+    token_endpoint: `${base}/token`,
+    jwks_uri: `${base}/.well-known/jwks.json`,
+    revocation_endpoint: `${base}/token/revoke`,
+    introspection_endpoint: `${base}/token/introspect`,
     scopes_supported: [...scopes],
     response_types_supported: [],
     grant_types_supported: ['client_credentials', 'refresh_token', ...(passwordGrant ? ['password'] : [])],

@@ -1,7 +1,8 @@
 // API keys in SQL: digests only, and a key that is expired or revoked reads like one that never was.
 import { sql } from 'kysely'
 import type { Kysely, Selectable } from 'kysely'
-import { atomically } from './engine.ts'
+import { refusal } from '../errors.ts'
+import { atomically, isPostgres } from './engine.ts'
 import { cursorId, isAfter, limitOf, pageOf } from './pages.ts'
 import type { ApiKey, ApiKeyStore } from './ports.ts'
 import type { ApiKeyTable, Database } from './tables.ts'
@@ -29,24 +30,27 @@ export function createApiKeyStore (db: Kysely<Database>): ApiKeyStore {
 
   return {
     async create ({ id, owner, clientId = null, name, scopes, digest, hint, limit = null, expiresAt }) {
-      const now = Date.now()
-      const row = await db.insertInto('api_keys').values({
-        id,
-        owner,
-        client_id: clientId,
-        name,
-        scopes: JSON.stringify(scopes),
-        digest,
-        hint,
-        limit_max: limit?.max ?? null,
-        limit_window_seconds: limit?.window_seconds ?? null,
-        created_at: new Date(now).toISOString(),
-        expires_at: (expiresAt ?? new Date(now + DEFAULT_LIFETIME_MS)).toISOString(),
-        last_used_at: null,
-        revoked_at: null,
-        rotated_to: null
-      }).returning(COLUMNS).executeTakeFirstOrThrow()
-      return apiKeyOf(row)
+      return await atomically(db, async (db) => {
+        await assertOwnerIsOn(db, owner)
+        const now = Date.now()
+        const row = await db.insertInto('api_keys').values({
+          id,
+          owner,
+          client_id: clientId,
+          name,
+          scopes: JSON.stringify(scopes),
+          digest,
+          hint,
+          limit_max: limit?.max ?? null,
+          limit_window_seconds: limit?.window_seconds ?? null,
+          created_at: new Date(now).toISOString(),
+          expires_at: (expiresAt ?? new Date(now + DEFAULT_LIFETIME_MS)).toISOString(),
+          last_used_at: null,
+          revoked_at: null,
+          rotated_to: null
+        }).returning(COLUMNS).executeTakeFirstOrThrow()
+        return apiKeyOf(row)
+      })
     },
 
     async findActive (id) {
@@ -71,6 +75,8 @@ export function createApiKeyStore (db: Kysely<Database>): ApiKeyStore {
 
     async rotate (id, owner, { id: nextId, digest, hint, overlapSeconds }) {
       return await atomically(db, async (db) => {
+        // Before its keys, as whoever turns the owner off does.
+        await assertOwnerIsOn(db, owner)
         const now = Date.now()
         const { apiKey: old } = await createApiKeyStore(db).findActive(id) ?? { apiKey: null }
         if (old === null) return null
@@ -112,6 +118,13 @@ export function createApiKeyStore (db: Kysely<Database>): ApiKeyStore {
     revokeByOwner: (owner) => revokeAll('owner', owner),
     revokeByClient: (clientId) => revokeAll('client_id', clientId)
   }
+}
+
+/** Whoever turns the owner off ends keys after it: they wait for this one, or this waits and finds the owner off. */
+async function assertOwnerIsOn (db: Kysely<Database>, owner: string): Promise<void> {
+  const found = await db.selectFrom('users').select('disabled').where('id', '=', owner)
+    .$if(isPostgres(db), (query) => query.forShare()).executeTakeFirst()
+  if (found?.disabled === 1) throw refusal('account_disabled')
 }
 
 function apiKeyOf (row: Pick<Selectable<ApiKeyTable>, typeof COLUMNS[number]>): ApiKey {

@@ -1,6 +1,6 @@
 // What differs between the engines, and what a transaction is on either.
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { PostgresAdapter } from 'kysely'
+import { PostgresAdapter, sql } from 'kysely'
 import type { Kysely, KyselyPlugin, Transaction } from 'kysely'
 
 /** Whether the engine is PostgreSQL; else it is SQLite. */
@@ -18,6 +18,18 @@ export async function atomically<DB, T> (db: Kysely<DB>, work: (db: Kysely<DB>) 
 // Under it a condition that had to wait is judged again, by what was committed meanwhile. SQLite has one writer at a time.
 function begin<DB> (db: Kysely<DB>) {
   return db.transaction().setIsolationLevel('read committed')
+}
+
+// Of the two numbers that name such a lock this one is ours.
+const SUBJECTS = 0x67617465
+
+/**
+ * Lets whoever opens something for a subject, and whoever ends all that it has, wait for each other's transaction: what
+ * is read after this knows of those who came first. Without it, each would judge by what was committed when it began.
+ */
+export async function lineUp<DB> (db: Kysely<DB>, subject: string): Promise<void> {
+  // SQLite has one writer at a time.
+  if (isPostgres(db)) await sql`select pg_advisory_xact_lock(${sql.lit(SUBJECTS)}, hashtext(${subject}))`.execute(db)
 }
 
 const scope = new AsyncLocalStorage<{ open: boolean }>()

@@ -249,7 +249,10 @@ export interface ApiKeyRotation {
 
 /** API keys. */
 export interface ApiKeyStore {
-  /** The key, without its digest. */
+  /**
+   * The key, without its digest. Throws `account_disabled` where the owner is an account that is turned off: of a key that
+   * is made while that happens nothing stays, if the owner's keys are revoked after it in the same transaction.
+   */
   create (key: NewStoredApiKey): Promise<ApiKey>
   /** `null` for an unknown, an expired and a revoked key alike, and for one whose client was revoked. */
   findActive (id: string): Promise<{ apiKey: ApiKey; digest: string } | null>
@@ -353,7 +356,10 @@ export interface RefreshToken {
 
 /** Refresh tokens, by their digests. */
 export interface RefreshTokenStore {
-  /** Opens a family. */
+  /**
+   * Opens a family. Who opens one in a transaction, and who revokes by its subject in another, wait for each other from here
+   * on: what the former reads after this call knows of the latter, or the latter finds the family.
+   */
   create (token: NewRefreshFamily): Promise<RefreshFamily>
   /** Uses a token up, all or nothing: of any number of parallel callers exactly one is told `rotated`. */
   rotate (rotation: RefreshRotation): Promise<RefreshOutcome>

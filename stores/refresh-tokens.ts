@@ -1,7 +1,7 @@
 // Refresh tokens in SQL (RFC 9700 §4.14.2): a token is used up, its successor made and linked in one transaction, and
 // the condition of the update that uses it up decides who of many did it.
 import type { Kysely, Selectable } from 'kysely'
-import { atomically } from './engine.ts'
+import { atomically, lineUp } from './engine.ts'
 import { cursorId, limitOf, pageOf, PRUNED_AT_ONCE } from './pages.ts'
 import type { RefreshFamily, RefreshOutcome, RefreshRotation, RefreshTokenStore } from './ports.ts'
 import type { Database, RefreshFamilyTable } from './tables.ts'
@@ -13,16 +13,10 @@ const COLUMNS = [
 ] as const
 
 export function createRefreshTokenStore (db: Kysely<Database>): RefreshTokenStore {
-  async function revokeAll (column: 'id' | 'subject' | 'client_id', value: string, except?: string): Promise<string[]> {
-    let query = db.updateTable('refresh_families').set({ revoked_at: new Date().toISOString() })
-      .where(column, '=', value).where('revoked_at', 'is', null)
-    if (except !== undefined) query = query.where('id', '<>', except)
-    return (await query.returning('id').execute()).map(({ id }) => id)
-  }
-
   return {
     async create ({ digest, clientId, subject, scopes, idleExpiresAt, absoluteExpiresAt }) {
       return await atomically(db, async (db) => {
+        await lineUp(db, subject)
         const now = new Date().toISOString()
         const family = await db.insertInto('refresh_families').values({
           id: uuidV7(),
@@ -64,10 +58,15 @@ export function createRefreshTokenStore (db: Kysely<Database>): RefreshTokenStor
     },
 
     async revokeFamily (id) {
-      return (await revokeAll('id', id)).length === 1
+      return (await revokeAll(db, { column: 'id', value: id })).length === 1
     },
-    revokeBySubject: (subject, { exceptFamily } = {}) => revokeAll('subject', subject, exceptFamily),
-    revokeByClient: (clientId) => revokeAll('client_id', clientId),
+    async revokeBySubject (subject, { exceptFamily } = {}) {
+      return await atomically(db, async (db) => {
+        await lineUp(db, subject)
+        return await revokeAll(db, { column: 'subject', value: subject, except: exceptFamily })
+      })
+    },
+    revokeByClient: (clientId) => revokeAll(db, { column: 'client_id', value: clientId }),
 
     async prune (now) {
       const ended = db.selectFrom('refresh_families').select('id').where('expires_at', '<=', now.toISOString()).limit(PRUNED_AT_ONCE)
@@ -87,8 +86,11 @@ async function useUp (db: Kysely<Database>, { digest, clientId, successorDigest,
     .returning(COLUMNS).executeTakeFirst()
   if (family === undefined) return null
   const used = await db.updateTable('refresh_tokens').set({ used_at: time, successor: successorDigest, replay })
-    .where('digest', '=', digest).where('used_at', 'is', null).executeTakeFirst()
-  if (used.numUpdatedRows === 0n) return null
+    .where('digest', '=', digest).where('used_at', 'is', null).returning('issued_at').executeTakeFirst()
+  if (used === undefined) return null
+  // It was issued when the one before it was used. Nobody gets that answer again: it is not kept for whoever finds the token.
+  await db.updateTable('refresh_tokens').set({ replay: null })
+    .where('family_id', '=', family.id).where('used_at', '=', used.issued_at).where('successor', '=', digest).execute()
   const expiresAt = earlier(new Date(now.getTime() + idleSeconds * 1000).toISOString(), family.expires_at)
   await insertToken(db, { digest: successorDigest, familyId: family.id, issuedAt: time, expiresAt })
   return { outcome: 'rotated', family: familyOf(family), expires_at: expiresAt }
@@ -104,11 +106,20 @@ async function judge (db: Kysely<Database>, { digest, clientId, now, replaySecon
   if (row.client_id !== clientId) return { outcome: 'wrong_client', family }
   if (row.revoked_at !== null) return { outcome: 'revoked', family }
   if (row.expires_at <= now.toISOString() || row.used_at === null) return { outcome: 'expired', family }
-  // The clocks of two processes may differ: without a window there is none for those that are behind either.
-  const fresh = replaySeconds > 0 && now.getTime() < Date.parse(row.used_at) + replaySeconds * 1000
+  // The clocks of two processes may differ, but by no more than the window: one that is put back opens it no longer.
+  const fresh = Math.abs(now.getTime() - Date.parse(row.used_at)) < replaySeconds * 1000
   if (fresh && row.replay !== null && row.next_used_at === null) return { outcome: 'replayed', family, replay: row.replay }
   const revoked = await createRefreshTokenStore(db).revokeFamily(family.id)
   return { outcome: revoked ? 'reused' : 'revoked', family }
+}
+
+interface Families { column: 'id' | 'subject' | 'client_id'; value: string; except?: string | undefined }
+
+async function revokeAll (db: Kysely<Database>, { column, value, except }: Families): Promise<string[]> {
+  let query = db.updateTable('refresh_families').set({ revoked_at: new Date().toISOString() })
+    .where(column, '=', value).where('revoked_at', 'is', null)
+  if (except !== undefined) query = query.where('id', '<>', except)
+  return (await query.returning('id').execute()).map(({ id }) => id)
 }
 
 function select (db: Kysely<Database>, digest: string) {

@@ -170,6 +170,15 @@ t.test('from-fastapi.md: the password flow', async (t) => {
   t.strictSame((await app.inject({ url: '/me', headers: { authorization: `Bearer ${token}` } })).json(), ['items:read', 'items:write'])
 })
 
+t.test('bearer-auth.md: two issuers', async (t) => {
+  const { app } = await load(t, 'issuers')
+  t.match(await app.inject('/orders'), { statusCode: 401, headers: { 'www-authenticate': 'Bearer realm="api"' } })
+  t.match((await app.inject('/openapi.json')).json(), {
+    paths: { '/orders': { get: { security: [{ bearer: [] }, { partner: [] }] } } },
+    components: { securitySchemes: { bearer: { type: 'openIdConnect' }, partner: { type: 'oauth2', flows: { authorizationCode: {} } } } }
+  })
+})
+
 t.test('examples/digest.ts', async (t) => {
   const { answerTo, buildApp, digestOf } = await import('../examples/digest.ts')
   const app = await buildApp(new Map([['alice', digestOf('alice', 'wonderland')]]))

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import bcrypt from 'bcryptjs'
 import t from 'tap'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
+import { ecKey, startIssuer } from './fixtures/issuer.ts'
 import { forge, claimsWith } from './fixtures/tokens.ts'
 
 const key = 'k-1'
@@ -207,6 +208,25 @@ t.test('examples/bcrypt-import.ts', async (t) => {
     t.equal(told[0]?.status, 401)
     t.equal(await hashOf('gone'), hashes['gone'])
   })
+})
+
+t.test('examples/foreign-issuer.ts', async (t) => {
+  const before = process.env['NODE_ENV']
+  t.teardown(() => { process.env['NODE_ENV'] = before })
+  process.env['NODE_ENV'] = 'development'
+  const { buildApp } = await import('../examples/foreign-issuer.ts')
+  const [ours, theirs] = [ecKey('ours'), ecKey('theirs')]
+  const house = await startIssuer(t, { keys: [ours] })
+  const partner = await startIssuer(t, { keys: [theirs] })
+  const app = await buildApp({ house: { issuer: house.url, audience: 'orders' }, partner: { issuer: partner.url, audience: 'https://orders.example' }, clientId: 'docs' })
+  t.teardown(() => app.close())
+  const orders = (token: string) => app.inject({ url: '/orders', headers: { authorization: `Bearer ${token}` } })
+
+  t.match((await orders(await house.token(ours, { aud: 'orders', scope: 'orders:read', realm_access: { roles: ['clerk'] } }))).json(), { reader: { issuer: house.url, subject: 'alice', roles: ['clerk'] } })
+  t.match((await orders(await partner.token(theirs, { aud: 'https://orders.example', scope: undefined, scp: ['orders:read'], roles: ['clerk'] }))).json(), { reader: { issuer: partner.url, roles: ['clerk'] } })
+  t.equal((await orders(await house.token(ours, { aud: 'orders', scope: 'orders:write' }))).statusCode, 403)
+  t.equal((await orders(await house.token(theirs, { aud: 'orders', scope: 'orders:read' }))).statusCode, 401)
+  t.equal((await orders(await partner.token(theirs, { aud: 'orders', scp: ['orders:read'] }))).statusCode, 401)
 })
 
 t.test('examples/token-service.ts', async (t) => {

@@ -8,10 +8,12 @@ import { apiKeyAuth } from '../../plugins/api-key-auth.ts'
 import { bearerAuth } from '../../plugins/bearer-auth.ts'
 import { keepTokensScript } from '../../plugins/openapi-scripts.ts'
 import { openapi } from '../../plugins/openapi.ts'
+import { securityHeaders } from '../../plugins/security-headers.ts'
 import { audience, issuer, secret } from '../fixtures/tokens.ts'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
+import type { BearerAuthOptions } from '../../plugins/bearer-auth.ts'
 import type { OpenapiOptions } from '../../plugins/openapi.ts'
 
 const info = { title: 'Items', version: '1.0.0' }
@@ -60,6 +62,43 @@ t.test('the pages may ask the servers of the document and the token endpoints, a
   const policy = await policyOf(app)
   t.equal(policy.get('connect-src'), "'self' https://api.example http://localhost:8080 https://login.example https://connect.example")
   t.equal(policy.get('script-src'), "'self'")
+})
+
+t.test('the pages keep the window of a login, where a scheme has people log in elsewhere', async (t) => {
+  const [docs, back] = ['/docs', '/docs/static/oauth2-redirect.html?code=1&state=2']
+  const endpoints = { tokenUrl: 'https://login.example/token', authorizationUrl: 'https://login.example/authorize' }
+  const rows: [string, Partial<BearerAuthOptions>, (string | undefined)[]][] = [
+    ['the code flow', endpoints, ['same-origin-allow-popups', 'unsafe-none']],
+    ['OpenID Connect', { openIdConnectUrl: 'https://login.example/.well-known/openid-configuration' }, ['same-origin-allow-popups', 'unsafe-none']],
+    ['the password flow', { tokenUrl: '/token' }, ['same-origin', 'same-origin']],
+    ['no flow', {}, ['same-origin', 'same-origin']]
+  ]
+  for (const [what, options, expected] of rows) {
+    await t.test(what, async (t) => {
+      const app = Fastify()
+      t.teardown(() => app.close())
+      await app.register(securityHeaders)
+      await app.register(openapi, { info })
+      await app.register(bearerAuth, { secret, issuer, audience, ...options })
+      app.get('/me', { onRequest: app.bearer }, () => ({}))
+      t.strictSame([(await app.inject(docs)).headers['cross-origin-opener-policy'], (await app.inject(back)).headers['cross-origin-opener-policy']], expected)
+      for (const url of ['/openapi.json', '/openapi.yaml', '/me']) t.equal((await app.inject(url)).headers['cross-origin-opener-policy'], 'same-origin', url)
+    })
+  }
+})
+
+t.test('Swagger UI is a public client with PKCE, under the name that it is given', async (t) => {
+  const initializer = async (options: Partial<OpenapiOptions>): Promise<string> => (await (await pages(t, options)).inject('/docs/static/swagger-initializer.js')).body
+  t.match(await initializer({}), 'ui.initOAuth({"usePkceWithAuthorizationCodeGrant":true})')
+  const script = await initializer({ oauthClient: { clientId: 'docs', scopes: ['a'], parameters: { audience: "https://a.example/</script>'" } } })
+  t.match(script, /ui\.initOAuth\(\{"clientId":"docs","scopes":\["a"\],"additionalQueryStringParams":\{"audience":"https:\/\/a\.example\/<\/script>'"\},"usePkceWithAuthorizationCodeGrant":true\}\)/)
+  t.match(await initializer({ oauthClient: { clientId: 'docs' } }), '{"clientId":"docs","scopes":[],"additionalQueryStringParams":{},')
+  const wrong: unknown[] = ['docs', null, {}, { clientId: '' }, { clientId: 1 }, { clientId: 'docs', clientSecret: 'x' }, { clientId: 'docs', scopes: 'a' }, { clientId: 'docs', scopes: [1] }, { clientId: 'docs', parameters: ['a'] }, { clientId: 'docs', parameters: { a: 1 } }]
+  for (const oauthClient of wrong) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await t.rejects(async () => { await app.register(openapi, { info, oauthClient: oauthClient as never }) }, { code: 'GATEHOUSE_OPTION_INVALID', message: /openapi\.oauthClient/ }, JSON.stringify(oauthClient))
+  }
 })
 
 t.test('an access token outlives a reload in development, and nowhere else', async (t) => {

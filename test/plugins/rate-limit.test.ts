@@ -107,8 +107,11 @@ t.test('clients are told apart by address alone', (t) => {
     t.test(title, async (t) => {
       const { app } = await limitedService(t, { guards: { trustedProxies } })
       app.get('/', { onRequest: app.limit({ max: 1, timeWindow: minute }) }, () => ({}))
+      app.get('/address', (request) => app.clientAddress(request))
       t.equal((await app.inject({ url: '/', ...first })).statusCode, 200)
       t.equal((await app.inject({ url: '/', ...second })).statusCode, shared ? 429 : 200)
+      const [one, other] = [await app.inject({ url: '/address', ...first }), await app.inject({ url: '/address', ...second })]
+      t.equal(one.body === other.body, shared, 'app.clientAddress tells the same')
     })
   }
   t.end()

@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Fastify from 'fastify'
-import { calculateJwkThumbprint, createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
+import { calculateJwkThumbprint, createLocalJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
 import t from 'tap'
 import { createRevokedTokens } from '../../credentials/revoked-tokens.ts'
 import { bearerAuth } from '../../plugins/bearer-auth.ts'
+import { guards } from '../../plugins/guards.ts'
 import { stores } from '../../plugins/stores.ts'
 import { tokens } from '../../plugins/tokens.ts'
+import { wellKnownRoutes } from '../../routes/well-known.ts'
 import { createDatabase, noServer } from '../stores/fixtures/postgres.ts'
 import type { FastifyInstance } from 'fastify'
 import type { JSONWebKeySet } from 'jose'
@@ -177,6 +179,136 @@ t.test('R066 the check of revocation asks no store', async (t) => {
   await app.stores.close()
   t.equal(await statusOf(app, accessToken), 200)
   t.ok(await until(async () => await statusOf(app, accessToken) === 503) < 8000, 'R158 but not for longer than the bound: then nothing is known')
+})
+
+/** Until the test ends, what asks for the time is told one that is `seconds` later. */
+function setClock (t: Test, seconds: number): void {
+  const { now } = Date
+  Date.now = () => now() + seconds * 1000
+  t.teardown(() => { Date.now = now })
+}
+
+t.test('R066 a clock that is put back does not hide that the store is not asked', async (t) => {
+  const app = await service(t, t.testdir({}))
+  const isKnown = (): boolean => {
+    try {
+      return !app.tokens.isRevoked({ claims: { jti: '1' } })
+    } catch {
+      return false
+    }
+  }
+  await app.stores.close()
+  t.ok(isKnown())
+  setClock(t, -3600)
+  t.ok(await until(() => !isKnown()) < 8000)
+})
+
+t.test('R066 what a transaction revoked is refused until a poll confirms it, however rarely there is one', async (t) => {
+  const app = await service(t, t.testdir({}), { pollSeconds: 60, keyLeadSeconds: 120 })
+  const { accessToken } = await app.tokens.open(alice)
+  await app.stores.transaction((stores) => app.tokens.revokeSubject('alice', { stores }))
+  for (const seconds of [0, 29, 59, 119]) {
+    await t.test(`${String(seconds)} seconds later`, async (t) => {
+      setClock(t, seconds)
+      t.equal(await statusOf(app, accessToken), 401)
+    })
+  }
+})
+
+t.test('R066 a token without a family is one of when its proof began to be checked', async (t) => {
+  const app = await service(t, t.testdir({}))
+  const authenticatedAt = new Date(Date.now() - 3000)
+  const { accessToken, expiresInSeconds } = app.tokens.issue(alice, { authenticatedAt })
+  const { iat = 0, exp = 0 } = decodeJwt(accessToken)
+  t.equal(iat, Math.floor(authenticatedAt.getTime() / 1000))
+  t.equal(exp, iat + 900)
+  t.ok(expiresInSeconds <= 897 && expiresInSeconds >= 895)
+  await app.tokens.revokeSubject('alice')
+  t.equal(await statusOf(app, app.tokens.issue(alice, { authenticatedAt }).accessToken), 401, 'the subject was logged out since then')
+  t.equal(decodeJwt(app.tokens.issue(alice, { authenticatedAt: new Date(Date.now() + 60_000) }).accessToken).iat, Math.floor(Date.now() / 1000), 'and of no later time than now')
+})
+
+t.test('R069 a key that ended does not come back by a reading that began before', async (t) => {
+  const app = await service(t, t.testdir({}))
+  const leaked = decodeProtectedHeader(app.tokens.issue(alice).accessToken).kid
+  const { list } = app.stores.signingKeys
+  let goOn = (): void => undefined
+  let isHeld = false
+  Object.assign(app.stores.signingKeys, {
+    async list (now: Date) {
+      const found = await list(now)
+      if (!isHeld) {
+        isHeld = true
+        await new Promise<void>((resolve) => { goOn = resolve })
+      }
+      return found
+    }
+  })
+  t.ok(await until(() => isHeld) < 3000)
+  Object.assign(app.stores.signingKeys, { list })
+  await app.tokens.rotateKeys({ overlap: false })
+  t.equal(app.tokens.keySource.get(leaked), null)
+  goOn()
+  await wait(100)
+  t.equal(app.tokens.keySource.get(leaked), null)
+})
+
+t.test('what has ended is forgotten, however much of it there is', async (t) => {
+  const app = await service(t, t.testdir({}))
+  const expiresAt = new Date(Date.now() - 1000)
+  await app.stores.revocations.add(Array.from({ length: 2500 }, (_, n) => ({ kind: 'token' as const, id: String(n), issuedBefore: null, expiresAt })))
+  const left = async (): Promise<number> => (await app.stores.revocations.since(null, new Date(0))).revocations.length
+  t.equal(await left(), 2500)
+  setClock(t, 61)
+  t.ok(await until(async () => await left() === 0) < 3000)
+})
+
+t.test('R007 an owner who cannot be asked about is 503, and nothing is used up', async (t) => {
+  const { app, answers } = await withOwner(t)
+  const { accessToken, refreshToken } = await app.tokens.open(alice)
+  const failures: [string, () => unknown][] = [
+    ['throws', () => { throw Object.assign(new Error('no'), { statusCode: 404 }) }],
+    ['rejects', () => Promise.reject(new Error('no'))],
+    ['answers nonsense', () => ({ subject: 'alice', disabled: 1 })]
+  ]
+  for (const [title, answer] of failures) {
+    await t.test(title, async (t) => {
+      answers.owner = answer
+      await t.rejects(app.tokens.refresh({ refreshToken, clientId: 'web' }), { code: 'unavailable', statusCode: 503 })
+      await t.rejects(app.tokens.introspect(refreshToken, 'web'), { code: 'unavailable', statusCode: 503 })
+      await t.rejects(app.tokens.introspect(accessToken, 'web'), { code: 'unavailable', statusCode: 503 })
+    })
+  }
+  answers.owner = () => ({ subject: 'alice' })
+  t.match(await app.tokens.introspect(accessToken, 'web'), { active: true, scope: 'me' })
+  t.match(await app.tokens.refresh({ refreshToken, clientId: 'web' }), { scopes: ['me'] })
+})
+
+async function withOwner (t: Test): Promise<{ app: FastifyInstance; answers: { owner: () => unknown } }> {
+  const answers = { owner: (): unknown => ({ subject: 'alice' }) }
+  return { app: await service(t, t.testdir({}), { loadOwner: () => answers.owner() as never }), answers }
+}
+
+t.test('R145 a token for another audience is told as none, though our key signed it', async (t) => {
+  const directory = t.testdir({})
+  const [here, elsewhere] = [await service(t, directory), await service(t, directory, { audience: 'https://other.example' })]
+  const { accessToken } = elsewhere.tokens.issue(alice)
+  t.match(await elsewhere.tokens.introspect(accessToken, 'client'), { active: true, aud: 'https://other.example' })
+  t.strictSame(await here.tokens.introspect(accessToken, 'client'), { active: false })
+})
+
+t.test('R146 an issuer that ends in a slash keeps it, and no path begins with two', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(guards)
+  await app.register(stores, { file: ':memory:' })
+  await app.register(tokens, { issuer: `${issuer}/`, keyFile: join(t.testdir({}), 'token-key'), createKey: true })
+  await app.register(wellKnownRoutes, { scopes: ['me'] })
+  const metadata = (await app.inject('/.well-known/oauth-authorization-server')).json<Record<string, string>>()
+  t.equal(metadata['issuer'], `${issuer}/`)
+  for (const [name, path] of Object.entries({ token_endpoint: '/token', jwks_uri: '/.well-known/jwks.json', revocation_endpoint: '/token/revoke', introspection_endpoint: '/token/introspect' })) {
+    t.equal(metadata[name], `${issuer}${path}`)
+  }
 })
 
 t.test('R207 a key file that is another one does not start, and tells nothing', async (t) => {

@@ -153,6 +153,34 @@ t.test('R133 R135 R136 what a client is refused for', async (t) => {
   })
 })
 
+t.test('R135 the secret of one client is not tried from however many addresses', async (t) => {
+  const demo = await buildDemo(t)
+  const boss = await bossOf(demo)
+  const [client, other] = [await makeClient(demo, boss), await makeClient(demo, boss)]
+  const from = (remoteAddress: string, { client_id: id }: Made, secret: string, way: 'basic' | 'post' = 'basic'): Promise<LightMyRequestResponse> => {
+    const { headers, payload } = form({ grant_type: 'client_credentials', ...(way === 'post' ? { client_id: id, client_secret: secret } : {}) })
+    return demo.app.inject({ method: 'POST', url: '/token', remoteAddress, headers: { ...headers, ...(way === 'basic' ? basicOf(id, secret) : {}) }, payload })
+  }
+  const wrong = 'A'.repeat(43)
+  const home = '203.0.113.1'
+  t.equal((await from(home, client, client.client_secret)).statusCode, 200)
+  const statuses = await Promise.all(Array.from({ length: 110 }, async (_, n) => (await from(`198.51.${String(n)}.1`, client, wrong, n % 2 === 0 ? 'basic' : 'post')).statusCode))
+  t.strictSame(statuses.sort(), [...Array<number>(100).fill(401), ...Array<number>(10).fill(429)])
+
+  const refused = await from('198.51.100.200', client, wrong)
+  assertError(t, demo, refused, { status: 429, error: 'slow_down' })
+  t.match(refused.headers['retry-after'], /^[1-9]\d?$/, 'R150')
+  t.equal((await from('198.51.100.200', client, client.client_secret)).statusCode, 429, 'also the right one, from where it never was right')
+  t.equal((await from(home, client, client.client_secret)).statusCode, 200, 'but nobody locks the client out of where it is')
+  t.equal((await from('198.51.100.200', other, other.client_secret)).statusCode, 200, 'nor another one')
+
+  await t.test('of an id that nobody has as many, so that 429 does not tell who is known', async (t) => {
+    const nobody = { client_id: 'client_0000000000000000000000', client_secret: wrong }
+    const statuses = await Promise.all(Array.from({ length: 101 }, async (_, n) => (await from(`192.0.${String(n)}.1`, nobody, wrong)).statusCode))
+    t.strictSame(statuses.sort(), [...Array<number>(100).fill(401), 429])
+  })
+})
+
 t.test('R126 R138 R143 a client that is revoked takes its tokens and the keys that they made with it', async (t) => {
   const demo = await buildDemo(t)
   const boss = await bossOf(demo)

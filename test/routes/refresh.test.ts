@@ -1,15 +1,18 @@
 // Refresh tokens through POST /token: one use mints, a repetition within moments gets that answer again, and a used token
 // that comes back later ends its family (RFC 9700 §4.14.2).
 import Fastify from 'fastify'
+import fp from 'fastify-plugin'
 import { decodeJwt } from 'jose'
 import t from 'tap'
 import { digestOfRefreshToken, openReplay, sealReplay } from '../../credentials/refresh-tokens.ts'
 import { stores } from '../../plugins/stores.ts'
 import { tokens } from '../../plugins/tokens.ts'
+import { createSqliteStores } from '../../stores/sqlite.ts'
 import { assertNoSecret, buildDemo, form, issuer, password } from '../demo.ts'
-import type { InjectOptions, LightMyRequestResponse } from 'fastify'
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { TokensOptions } from '../../plugins/tokens.ts'
+import type { Stores, StoreSet } from '../../stores/ports.ts'
 import type { Demo } from '../demo.ts'
 
 interface Issued { access_token: string; refresh_token: string; scope: string }
@@ -157,6 +160,27 @@ t.test('R140 with replaySeconds 0 a repetition ends the family', async (t) => {
   const { refreshToken } = await app.tokens.open(grant)
   const answers = await Promise.allSettled(Array.from({ length: 20 }, () => app.tokens.refresh({ refreshToken, clientId: 'web' })))
   t.equal(answers.filter(({ status }) => status === 'fulfilled').length, 1)
+  t.equal((await app.stores.audit.list({ event: 'authn_token_reuse' })).items.length, 1)
+})
+
+t.test('R140 a family that was reused, its access tokens and the event end together or not at all', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  const inner = await createSqliteStores(':memory:')
+  let fails = false
+  const failing = (set: StoreSet): StoreSet => ({ ...set, audit: { ...set.audit, append: async (event) => { if (fails) throw new Error('no'); return await set.audit.append(event) } } })
+  await app.register(fp(async (app: FastifyInstance) => {
+    app.decorate('stores', { ...failing(inner), transaction: (work) => inner.transaction((set) => work(failing(set))), ping: () => inner.ping(), close: () => inner.close() } satisfies Stores)
+    app.addHook('onClose', () => inner.close())
+  }, { name: 'gatehouse-stores' }))
+  await app.register(tokens, { issuer, keyFile: `${t.testdir({})}/token-key`, createKey: true, replaySeconds: 0 })
+  const { refreshToken } = await app.tokens.open(grant)
+  fails = true
+  const answers = await Promise.allSettled([1, 2].map(() => app.tokens.refresh({ refreshToken, clientId: 'web' })))
+  t.strictSame(answers.map(({ status }) => status), ['fulfilled', 'rejected'])
+  t.equal((await app.stores.refreshTokens.findByDigest(digestOfRefreshToken(refreshToken)))?.family.revoked_at, null)
+  fails = false
+  await t.rejects(app.tokens.refresh({ refreshToken, clientId: 'web' }), { code: 'invalid_grant' })
   t.equal((await app.stores.audit.list({ event: 'authn_token_reuse' })).items.length, 1)
 })
 

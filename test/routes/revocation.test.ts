@@ -56,7 +56,7 @@ t.test('R144 R066 an access token that is revoked is refused at once, and nothin
   assertRevoked(t, await post(demo, '/token/revoke', { token: one.access_token }))
   const again = await post(demo, '/token', { grant_type: 'refresh_token', refresh_token: one.refresh_token })
   t.equal(again.statusCode, 200, 'its refresh token goes on')
-  t.match((await demo.app.stores.audit.list({ event: 'authn_token_revoked' })).items, [{ outcome: 'success', actor: alice.id, target: decodeJwt(one.access_token).jti, route: '/token/revoke' }], 'it is recorded once')
+  t.match((await demo.app.stores.audit.list({ event: 'authn_token_revoked' })).items, [{ outcome: 'success', actor: alice.id, target: decodeJwt(one.access_token).jti, route: '/token/revoke', method: 'POST', ip: /^10\.\d+\.\d+\.\d+$/, request_id: String }], 'it is recorded once')
 })
 
 t.test('R144 a refresh token that is revoked takes its family and access tokens with it', async (t) => {
@@ -242,6 +242,26 @@ t.test('R143 a login with the password of before does not outlive the log-out th
   t.match(answer.json(), { error: 'invalid_grant' })
   t.strictSame((await demo.app.stores.refreshTokens.listBySubject(alice.id)).items, [])
   await assertLives(t, demo, await logIn(demo, 'alice'), true)
+})
+
+t.test('R143 nor does a token without a family, which a client gets that may not refresh', async (t) => {
+  const demo = await buildDemo(t)
+  const alice = await demo.person('alice')
+  const { basic } = await clientOf(demo, ['password'])
+  const { now } = Date
+  t.teardown(() => { Date.now = now })
+  let loggedOut: Promise<void> | undefined
+  const logOut = (): void => {
+    loggedOut = demo.app.tokens.revokeSubject(alice.id)
+    // The hash took its time: dates in tokens are whole seconds.
+    Date.now = () => now() + 2000
+  }
+  subscribe('gatehouse:passwords:hash', logOut)
+  const issued = await logIn(demo, 'alice', basic)
+  unsubscribe('gatehouse:passwords:hash', logOut)
+  await loggedOut
+  t.notOk('refresh_token' in issued)
+  await assertLives(t, demo, issued, false)
 })
 
 t.test('R148 no origin reads answers of /token with the cookies of somebody', async (t) => {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { createServer, connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import Fastify from 'fastify'
 import { sql } from 'kysely'
 import t from 'tap'
@@ -11,7 +12,7 @@ import { createMigrator, migrateToLatest } from '../../stores/migrate.ts'
 import { createPostgresStores, openPostgres } from '../../stores/postgres.ts'
 import { createSqlStores } from '../../stores/sql.ts'
 import { storeContract } from '../../testing/store-contract.ts'
-import { inSeconds, userOf } from '../../testing/stores/check.ts'
+import { digestOf, inSeconds, keyOf, userOf } from '../../testing/stores/check.ts'
 import { createDatabase, noServer } from './fixtures/postgres.ts'
 import { tablesOf } from './fixtures/tables.ts'
 import type { AddressInfo, Socket } from 'node:net'
@@ -143,6 +144,77 @@ t.test('R066 a revocation whose transaction ends after younger ones is read by w
   t.ok(after.ids.includes('late'))
   await other.revocations.add([revocationOf('last')])
   t.same((await idsOf(after.cursor)).ids, ['last'], 'and what is behind every transaction is not read again')
+})
+
+t.test('R143 a login and a log-out everywhere that meet leave nothing open, whichever is committed first', { skip }, async (t) => {
+  const url = await databaseOf(t)
+  const stores = await createPostgresStores(url)
+  const other = await createPostgresStores(url)
+  t.teardown(() => Promise.all([stores.close(), other.close()]))
+  const soon = { idleExpiresAt: inSeconds(60), absoluteExpiresAt: inSeconds(60) }
+
+  /** What `tokens.open` does with a proof that began before; `hold` before its commit. */
+  const logIn = (subject: string, provedAt: Date, hold = async (): Promise<void> => undefined) => stores.transaction(async ({ refreshTokens, revocations }) => {
+    await refreshTokens.create({ digest: digestOf(), clientId: 'web', subject, scopes: [], ...soon })
+    if (await revocations.isRevoked({ tokenId: '', familyId: null, subject, clientId: null, issuedAt: provedAt }, new Date())) throw new Error('logged out')
+    await hold()
+  })
+  const logOut = (subject: string, hold = async (): Promise<void> => undefined) => other.transaction(async ({ refreshTokens, revocations }) => {
+    await refreshTokens.revokeBySubject(subject)
+    await revocations.add([{ kind: 'subject', id: subject, issuedBefore: new Date(), expiresAt: inSeconds(900) }])
+    await hold()
+  })
+
+  for (const [title, first, second] of [
+    ['the login', (hold: () => Promise<void>, at: Date) => logIn('alice', at, hold), () => logOut('alice')],
+    ['the log-out', (hold: () => Promise<void>) => logOut('bob', hold), (at: Date) => logIn('bob', at)]
+  ] as const) {
+    await t.test(title, async (t) => {
+      const provedAt = inSeconds(-1)
+      const [begun, goOn] = [gate(), gate()]
+      const one = first(async () => { begun.open(); await goOn.opened }, provedAt)
+      await begun.opened
+      const two = second(provedAt).catch(() => undefined)
+      await setTimeout(200)
+      goOn.open()
+      await Promise.all([one, two])
+      for (const subject of ['alice', 'bob']) t.same((await other.refreshTokens.listBySubject(subject)).items, [])
+    })
+  }
+})
+
+t.test('R106 a key that is made or rotated while its owner is turned off does not stay, whichever is committed first', { skip }, async (t) => {
+  const url = await databaseOf(t)
+  const [stores, other] = [await createPostgresStores(url), await createPostgresStores(url)]
+  t.teardown(() => Promise.all([stores.close(), other.close()]))
+  for (const rotates of [false, true]) {
+    for (const isFirst of [false, true]) {
+      await t.test(`${rotates ? 'rotated' : 'made'}, ${isFirst ? 'before' : 'after'}`, async (t) => {
+        const { id: owner } = await stores.users.create(userOf(`alice-${String(rotates)}-${String(isFirst)}`))
+        const old = await stores.apiKeys.create(keyOf(owner))
+        const [begun, goOn] = [gate(), gate()]
+        const hold = async (): Promise<void> => { begun.open(); await goOn.opened }
+        const make = async (hold?: () => Promise<void>) => stores.transaction(async ({ apiKeys }) => {
+          if (rotates) await apiKeys.rotate(old.id, owner, { ...keyOf(owner), overlapSeconds: 60 })
+          else await apiKeys.create(keyOf(owner))
+          await hold?.()
+        })
+        const disable = async (hold?: () => Promise<void>) => other.transaction(async ({ apiKeys, users }) => {
+          await users.update(owner, { disabled: true })
+          await apiKeys.revokeByOwner(owner)
+          await hold?.()
+        })
+        const one = isFirst ? make(hold) : disable(hold)
+        await begun.opened
+        const two = (isFirst ? disable() : make()).catch(() => undefined)
+        await setTimeout(200)
+        goOn.open()
+        await Promise.all([one, two])
+        const { items } = await stores.apiKeys.listByOwner(owner)
+        t.same(items.filter(({ revoked_at: revokedAt }) => revokedAt === null), [])
+      })
+    }
+  }
 })
 
 t.test('R007 R005 a failing engine is 503 with its own words for the log only', { skip }, async (t) => {

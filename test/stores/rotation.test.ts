@@ -33,6 +33,7 @@ async function verify (t: Test, db: Kysely<Database>, digests: readonly string[]
   const tokens = await db.selectFrom('refresh_tokens').selectAll().where('family_id', '=', found?.family.id ?? '').execute()
   const byDigest = new Map(tokens.map((token) => [token.digest, token]))
   t.same(digests.slice(0, -1).map((digest) => byDigest.get(digest)?.successor), digests.slice(1), 'each is used, and linked to the next')
+  t.ok(tokens.filter(({ replay }) => replay !== null).length <= 1, 'of the answers at most the last one is kept')
   const [unused, ...more] = tokens.filter(({ used_at: usedAt }) => usedAt === null)
   t.same(more, [], 'one is not used')
   t.ok(unused?.digest === last || byDigest.get(last)?.successor === unused?.digest, 'the last one, or what came of it without an answer')

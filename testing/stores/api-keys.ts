@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createApiKey } from '../../credentials/api-keys.ts'
 import type { ApiKey } from '../../stores/ports.ts'
-import { allOf, DAY_MS, inParallel, inSeconds, keyOf, RFC_3339, storeCheck } from './check.ts'
+import { allOf, assertRefused, DAY_MS, inParallel, inSeconds, keyOf, RFC_3339, storeCheck, userOf } from './check.ts'
 import type { StoreCheck } from './check.ts'
 
 function rotationOf (overlapSeconds: number) {
@@ -30,6 +30,16 @@ export const apiKeyChecks: readonly StoreCheck[] = [
     const made = await apiKeys.create(keyOf('alice', { clientId: 'client_x', limit: { max: 5, window_seconds: 60 } }))
     assert.deepEqual([made.client_id, made.limit], ['client_x', { max: 5, window_seconds: 60 }])
     assert.deepEqual((await apiKeys.findActive(made.id))?.apiKey, made)
+  }),
+
+  storeCheck('R106 apiKeys: none is made for an account that is turned off, nor in the place of another', async ({ apiKeys, users }) => {
+    const { id: owner } = await users.create(userOf('alice'))
+    const kept = await apiKeys.create(keyOf(owner))
+    await users.update(owner, { disabled: true })
+    const { id, digest, hint } = keyOf(owner)
+    await assertRefused(apiKeys.create(keyOf(owner)), { code: 'account_disabled' })
+    await assertRefused(apiKeys.rotate(kept.id, owner, { id, digest, hint, overlapSeconds: 60 }), { code: 'account_disabled' })
+    assert.deepEqual((await apiKeys.listByOwner(owner)).items, [kept])
   }),
 
   storeCheck('R074 apiKeys: unknown, expired and revoked keys are all null', async ({ apiKeys }) => {

@@ -87,6 +87,7 @@ const replays: readonly StoreCheck[] = [
     ['after the window', { seconds: 10, replaySeconds: 10, replay: 'sealed' }],
     ['without a window', { seconds: 0, replaySeconds: 0, replay: 'sealed' }],
     ['without a window, by a clock that is behind,', { seconds: -1, replaySeconds: 0, replay: 'sealed' }],
+    ['by a clock that was put back by more than the window,', { seconds: -11, replaySeconds: 10, replay: 'sealed' }],
     ['where no answer was kept', { seconds: 0, replaySeconds: 10, replay: null }]
   ] as const).map(([title, { seconds, replaySeconds, replay }]) => storeCheck(`R140 refreshTokens: ${title} a repetition ends the family, once`, async ({ refreshTokens }) => {
     const [token, next] = [familyOf(), digestOf()]
@@ -157,6 +158,22 @@ const races: readonly StoreCheck[] = [
       assert.equal((await refreshTokens.findByDigest(token.digest))?.active, false)
       assert.notEqual(await activeOf(refreshTokens, next), true)
       assert.equal((await refreshTokens.rotate(rotationOf(next))).outcome === 'rotated', false)
+    }
+  }),
+
+  storeCheck('R143 refreshTokens: a login and a log-out everywhere at once leave no family open', async (stores, all) => {
+    for (let round = 0; round < 20; round++) {
+      const [subject, provedAt] = [`s${String(round)}`, inSeconds(-1)]
+      await inParallel(all, 2, (stores, n) => stores.transaction(async ({ refreshTokens, revocations }) => {
+        if (n === round % 2) {
+          await refreshTokens.create(familyOf({ subject }))
+          if (await revocations.isRevoked({ tokenId: '', familyId: null, subject, clientId: null, issuedAt: provedAt }, new Date())) throw new Error('logged out')
+        } else {
+          await refreshTokens.revokeBySubject(subject)
+          await revocations.add([{ kind: 'subject', id: subject, issuedBefore: new Date(), expiresAt: inSeconds(900) }])
+        }
+      }).catch((error: unknown) => { assert.equal((error as Error).message, 'logged out') }))
+      assert.deepEqual((await stores.refreshTokens.listBySubject(subject)).items, [])
     }
   }),
 
