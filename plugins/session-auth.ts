@@ -1,5 +1,6 @@
 // Logins by cookie, for browsers: an opaque id in a `__Host-` cookie (RFC 6265bis §4.1.3.2), its digest in the store, which
 // alone says when a session ends. Nobody gets one without a login, and every login gets a new one (OWASP Session Management).
+import { isIPv4 } from 'node:net'
 import fp from 'fastify-plugin'
 import { createSessionId, csrfSecretOf, digestOfSessionId } from '../credentials/session-ids.ts'
 import { refusal } from '../errors.ts'
@@ -62,11 +63,15 @@ interface Held {
 }
 
 const none: readonly string[] = Object.freeze([])
-const LOOPBACK = /^(?:(?:[\w-]+\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])$/i
+
+function isLoopback (hostname: string): boolean {
+  const host = hostname.toLowerCase()
+  return host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+}
 
 /** Browsers take a `Secure` cookie over https, and from loopback hosts, where nobody listens. */
 function isSafeFor ({ protocol, hostname }: SessionRequest): boolean {
-  return protocol === 'https' || LOOPBACK.test(hostname)
+  return protocol === 'https' || isLoopback(hostname)
 }
 
 /** What the audit log keeps of a request. */
