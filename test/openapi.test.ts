@@ -91,6 +91,7 @@ t.test('R208 /openapi.json is OpenAPI 3.1, and so is /openapi.yaml', async (t) =
 })
 
 const byTokenOrKey = [['bearer'], ['apiKey']]
+const byTokenOrSession = [['bearer'], ['session']]
 /** The rows of DESIGN section 7 that exist, with what each requires. */
 const rows: [string, string, string[][] | 'public', string[], string[]][] = [
   ['GET', '/docs', 'public', [], []],
@@ -105,25 +106,31 @@ const rows: [string, string, string[][] | 'public', string[], string[]][] = [
   ['GET', '/.well-known/jwks.json', 'public', [], []],
   ['GET', '/.well-known/oauth-authorization-server', 'public', [], []],
   ['GET', '/.well-known/oauth-protected-resource', 'public', [], []],
-  ['GET', '/users/me', [['bearer']], ['me'], []],
-  ['PATCH', '/users/me', [['bearer']], ['me'], []],
-  ['PUT', '/users/me/password', [['bearer']], ['me'], ['password-failures 10/900 by principal']],
-  ['POST', '/api-keys', [['bearer']], ['me'], []],
-  ['POST', '/api-keys/:id/rotate', [['bearer']], ['me'], []],
-  ['GET', '/api-keys', [['bearer']], ['me'], []],
-  ['DELETE', '/api-keys/:id', [['bearer']], ['me'], []],
+  ['POST', '/session', 'public', [], ['session 600/60 by address', 'session-failures 20/60 by address']],
+  ['GET', '/session', [['session']], [], []],
+  ['DELETE', '/session', [['session']], [], []],
+  ['GET', '/users/me/sessions', byTokenOrSession, ['me'], []],
+  ['DELETE', '/users/me/sessions', byTokenOrSession, ['me'], []],
+  ['DELETE', '/users/me/sessions/:id', byTokenOrSession, ['me'], []],
+  ['GET', '/users/me', byTokenOrSession, ['me'], []],
+  ['PATCH', '/users/me', byTokenOrSession, ['me'], []],
+  ['PUT', '/users/me/password', byTokenOrSession, ['me'], ['password-failures 10/900 by principal']],
+  ['POST', '/api-keys', byTokenOrSession, ['me'], []],
+  ['POST', '/api-keys/:id/rotate', byTokenOrSession, ['me'], []],
+  ['GET', '/api-keys', byTokenOrSession, ['me'], []],
+  ['DELETE', '/api-keys/:id', byTokenOrSession, ['me'], []],
   ['GET', '/items', byTokenOrKey, ['items:read'], ['apiKey null/null by apiKey']],
   ['GET', '/items/:id', byTokenOrKey, ['items:read'], ['apiKey null/null by apiKey']],
   ['POST', '/items', byTokenOrKey, ['items:write'], ['apiKey null/null by apiKey']],
   ['DELETE', '/items/:id', byTokenOrKey, ['items:write'], ['apiKey null/null by apiKey']],
   ['GET', '/basic/me', [['basic']], [], ['basic-failures 20/60 by address']],
   ['GET', '/limited', 'public', [], ['limited 5/60 by address']],
-  ['GET', '/admin', [['bearer']], ['admin'], []],
-  ['PATCH', '/admin/users/:id', [['bearer']], ['admin'], []],
-  ['GET', '/admin/users', [['bearer']], ['admin'], []],
-  ['POST', '/admin/clients', [['bearer']], ['admin'], []],
-  ['GET', '/admin/clients', [['bearer']], ['admin'], []],
-  ['DELETE', '/admin/clients/:id', [['bearer']], ['admin'], []]
+  ['GET', '/admin', byTokenOrSession, ['admin'], []],
+  ['PATCH', '/admin/users/:id', byTokenOrSession, ['admin'], []],
+  ['GET', '/admin/users', byTokenOrSession, ['admin'], []],
+  ['POST', '/admin/clients', byTokenOrSession, ['admin'], []],
+  ['GET', '/admin/clients', byTokenOrSession, ['admin'], []],
+  ['DELETE', '/admin/clients/:id', byTokenOrSession, ['admin'], []]
 ]
 
 t.test('R010 R208 the routes are those of the design, nothing missing and nothing more, and OpenAPI says what is enforced', async (t) => {
