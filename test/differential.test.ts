@@ -7,6 +7,7 @@ import { apiKeyAuth } from '../plugins/api-key-auth.ts'
 import { basicAuth } from '../plugins/basic-auth.ts'
 import { bearerAuth } from '../plugins/bearer-auth.ts'
 import { cors } from '../plugins/cors.ts'
+import { csrf } from '../plugins/csrf.ts'
 import { rateLimit } from '../plugins/rate-limit.ts'
 import { securityHeaders } from '../plugins/security-headers.ts'
 import { assertAlike, isAdmitted, questions } from './fixtures/differences.ts'
@@ -143,6 +144,7 @@ t.test('Basic: @fastify/basic-auth and basicAuth', async (t) => {
       guardOfAll(app, app.basicAuth)
     },
     async ours (app) {
+      await app.register(csrf, { origins: ['https://pages.example'] })
       await app.register(basicAuth, { realm, users: { alice: 'wonderland' } })
       app.protect(app.basic)
     }
@@ -157,7 +159,7 @@ t.test('Basic: @fastify/basic-auth and basicAuth', async (t) => {
   const header = fc.oneof(
     { weight: 6, arbitrary: fc.tuple(fc.constantFrom('Basic ', 'basic ', 'BASIC  '), value).map((parts) => parts.join('')) },
     fc.constantFrom('Basic', 'Bearer abc', 'Basic ')
-  ).map((authorization) => ({ authorization }))
+  ).map((authorization) => ({ authorization, 'sec-fetch-site': 'same-origin' }))
   await assertAlike(t, 'basicAuth', {
     pairs: [alike('api'), alike('the back office')],
     questions: questions(fc.oneof({ weight: 5, arbitrary: header }, nothing)),
