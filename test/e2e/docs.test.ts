@@ -56,7 +56,7 @@ async function openDocs (t: Test, browser: Browser, { app }: Demo, options: Brow
 /** The form of a scheme in the dialog, which is opened for it. */
 async function formOf (page: Page, scheme: string): Promise<Locator> {
   await page.locator('.auth-wrapper > .authorize').click()
-  return page.locator('.modal-ux .auth-container').filter({ has: page.locator('h4', { hasText: scheme }) })
+  return page.locator('.modal-ux .auth-container').filter({ has: page.locator('h4', { hasText: new RegExp(`^${scheme}\\b`) }) })
 }
 
 async function close (page: Page): Promise<void> {
