@@ -58,7 +58,7 @@ function assertDocumented (t: Test, { components }: Document, { operation }: Doc
   const documented = Object.keys(answer.headers ?? {}).map((name) => name.toLowerCase())
   t.strictSame(sent.filter((name) => !documented.includes(name)), [], 'every header is documented')
   // A bearer token may be refused for a reason, or another credential, that has no challenge.
-  // Of limits that keys bring themselves only such a key hears; before one by principal comes the CSRF proof.
+  // Of limits that keys bring themselves only such a key hears, and of one by principal only whoever was let in.
   const isCounted = (operation['x-rate-limit'] as { by: string }[] | undefined)?.some(({ by }) => by !== 'apiKey' && by !== 'principal') !== false
   const always = documented.filter((name) => name.startsWith('ratelimit') ? isCounted : name !== 'www-authenticate' || response.statusCode === 401)
   t.strictSame(always.filter((name) => !(name in response.headers)), [], 'every header that is documented is there')

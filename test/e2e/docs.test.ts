@@ -1,28 +1,19 @@
 // Swagger UI in a real browser: what only a browser can tell, such as whether the policy lets the page work.
-import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { buildDemo, password } from '../demo.ts'
-import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
+import { inBrowser, keepScreenshot } from '../fixtures/chromium.ts'
+import { execute, openDocs } from '../fixtures/swagger-ui.ts'
+import type { Browser, Locator, Page } from 'playwright-core'
 import type { Test } from 'tap'
 import type { Demo } from '../demo.ts'
 
-const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
-const output = process.env['E2E_OUTPUT'] ?? '.ci/output'
-const args = ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-
 t.setTimeout(120_000)
-if (existsSync(executablePath)) {
-  const { chromium } = await import('playwright-core')
-  const browser = await chromium.launch({ executablePath, args })
-  t.teardown(() => browser.close())
-  t.test('Swagger UI logs in', (t) => logsIn(t, browser))
-  t.test('Swagger UI keeps an access token in the tab, and nothing else', (t) => keepsTokens(t, browser))
-  t.test('Swagger UI keeps nothing in production', (t) => keepsNothing(t, browser))
-} else {
-  t.plan(0, `there is no Chromium at ${executablePath}: install it, or set CHROMIUM_PATH`)
-}
+await inBrowser({
+  'Swagger UI logs in': logsIn,
+  'Swagger UI keeps an access token in the tab, and nothing else': keepsTokens,
+  'Swagger UI keeps nothing in production': keepsNothing
+})
 
 function inEnvironment (t: Test, environment: 'development' | 'production'): void {
   const before = process.env['NODE_ENV']
@@ -33,24 +24,8 @@ function inEnvironment (t: Test, environment: 'development' | 'production'): voi
   process.env['NODE_ENV'] = environment
 }
 
-interface Docs {
-  page: Page
-  /** What the console said in anger, and what the policy kept from happening. */
-  complaints: string[]
-}
-
-async function openDocs (t: Test, browser: Browser, { app }: Demo, options: BrowserContextOptions = {}): Promise<Docs> {
-  const url = await app.listen({ host: '127.0.0.1', port: 0 })
-  const context = await browser.newContext({ viewport: { width: 1280, height: 1400 }, ...options })
-  t.teardown(() => context.close())
-  context.setDefaultTimeout(15_000)
-  const page = await context.newPage()
-  const complaints: string[] = []
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()) })
-  page.on('pageerror', ({ message }) => complaints.push(message))
-  await page.goto(`${url}/docs`)
-  await page.locator('.opblock').first().waitFor()
-  return { page, complaints }
+async function listening ({ app }: Demo): Promise<string> {
+  return await app.listen({ host: '127.0.0.1', port: 0 })
 }
 
 /** The form of a scheme in the dialog, which is opened for it. */
@@ -73,22 +48,10 @@ async function logIn (page: Page, person: { username: string; password: string }
   await close(page)
 }
 
-/** Executes an operation as its page offers it; the status, and the body as it can be read. */
-async function execute (page: Page, id: string): Promise<{ status: string; body: string }> {
-  const operation = page.locator(`[id^="operations-"][id$="-${id}"]`)
-  if (await operation.locator('.execute').count() === 0) await operation.locator('.opblock-summary-control').click()
-  const clear = operation.getByRole('button', { name: 'Clear' })
-  if (await clear.count() > 0) await clear.click()
-  await operation.locator('.execute').click()
-  const answer = operation.locator('.live-responses-table tbody')
-  return { status: (await answer.locator('.response-col_status').innerText()).trim(), body: await answer.locator('.highlight-code code').first().innerText() }
-}
-
-/** Keeps what a person would see, scrolled to the element, for people to look at. */
-async function keepScreenshot (page: Page, name: string, element?: Locator): Promise<void> {
+/** Keeps what a person would see, scrolled to the element. */
+async function keepInSight (page: Page, name: string, element?: Locator): Promise<void> {
   await element?.evaluate((shown: { scrollIntoView (): void }) => { shown.scrollIntoView() })
-  await mkdir(output, { recursive: true })
-  await page.screenshot({ path: join(output, `${name}.png`) })
+  await keepScreenshot(page, name, { fullPage: false })
 }
 
 function stored (page: Page): Promise<{ session: string; local: string; cookies: string }> {
@@ -103,7 +66,7 @@ async function reload (page: Page): Promise<void> {
 async function logsIn (t: Test, browser: Browser): Promise<void> {
   inEnvironment(t, 'development')
   const demo = await buildDemo(t)
-  const { page, complaints } = await openDocs(t, browser, demo)
+  const { page, complaints } = await openDocs(t, browser, await listening(demo))
   t.equal(await page.title(), 'Gatehouse demo')
   const account = { username: 'alice', password }
   const registered = await page.request.post(new URL('/register', page.url()).href, { data: { ...account, email: 'alice@example.com' } })
@@ -113,7 +76,7 @@ async function logsIn (t: Test, browser: Browser): Promise<void> {
   t.equal(before.status, '401')
   await formOf(page, 'bearer')
   t.equal(await page.evaluate('document.activeElement.id'), 'oauth_username', 'the dialog opens at its first form')
-  await keepScreenshot(page, 'docs-authorize')
+  await keepInSight(page, 'docs-authorize')
   await close(page)
   await logIn(page, account, ['me', 'items:read'])
   const items = await execute(page, 'listItems')
@@ -130,8 +93,8 @@ async function logsIn (t: Test, browser: Browser): Promise<void> {
   t.match(await shown('getLimited'), /Public: Shows a limit\s+Limits: limited: 5 in 60 seconds per address/)
 
   t.strictSame(complaints.filter((line) => !/^Failed to load resource: .* (401|403) /.test(line)), [], 'the console has no error but the refusals')
-  await keepScreenshot(page, 'docs-refused', page.locator('[id$="-getAdmin"]'))
-  await keepScreenshot(page, 'docs-public', page.locator('[id$="-getLimited"]'))
+  await keepInSight(page, 'docs-refused', page.locator('[id$="-getAdmin"]'))
+  await keepInSight(page, 'docs-public', page.locator('[id$="-getLimited"]'))
 
   await page.evaluate("document.body.append(Object.assign(document.createElement('script'), { textContent: 'window.injected = true' }))")
   t.equal(await page.evaluate('window.injected'), undefined, 'the policy lets no inline script run')
@@ -143,7 +106,7 @@ async function keepsTokens (t: Test, browser: Browser): Promise<void> {
   const demo = await buildDemo(t)
   const alice = await demo.person('alice')
   const { key } = await demo.key(await demo.token(alice), ['items:read'])
-  const { page } = await openDocs(t, browser, demo)
+  const { page } = await openDocs(t, browser, await listening(demo))
 
   const basic = await formOf(page, 'basic')
   await basic.locator('input[name="username"]').fill(alice.username)
@@ -185,7 +148,7 @@ async function keepsNothing (t: Test, browser: Browser): Promise<void> {
   inEnvironment(t, 'production')
   const production = { NODE_ENV: 'production', DOCS: 'admin', TOKEN_KEY_FILE: join(t.testdirName, 'token-key'), ADMIN_USERNAME: administrator.username, ADMIN_PASSWORD: administrator.password }
   await t.test('behind Basic', async (t) => {
-    const { page, complaints } = await openDocs(t, browser, await buildDemo(t, production), { httpCredentials: administrator })
+    const { page, complaints } = await openDocs(t, browser, await listening(await buildDemo(t, production)), { httpCredentials: administrator })
     await logIn(page, administrator, ['admin'])
     t.equal((await execute(page, 'getAdmin')).status, '200')
     t.strictSame(await stored(page), { session: '{}', local: '{}', cookies: '' })

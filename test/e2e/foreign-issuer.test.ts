@@ -1,18 +1,14 @@
 // Logging in through someone else's issuer: oidc-provider, unmodified, and Swagger UI in a real browser.
-import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import t from 'tap'
 import { buildApp } from '../../examples/foreign-issuer.ts'
+import { inBrowser, keepScreenshot } from '../fixtures/chromium.ts'
 import { startForeignIssuer } from '../fixtures/foreign-issuer.ts'
+import { execute, openDocs } from '../fixtures/swagger-ui.ts'
 import type { FastifyInstance } from 'fastify'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import type { Test } from 'tap'
 import type { ForeignIssuer } from '../fixtures/foreign-issuer.ts'
 
-const executablePath = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
-const output = process.env['E2E_OUTPUT'] ?? '.ci/output'
-const args = ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 const audience = 'https://orders.example'
 const partnerAudience = 'https://partner.example/orders'
 
@@ -71,57 +67,29 @@ t.test('R064 oidc-provider stopped, rotating and untrusted', async (t) => {
   t.equal(await status(last), 200)
 })
 
-if (existsSync(executablePath)) {
-  const { chromium } = await import('playwright-core')
-  const browser = await chromium.launch({ executablePath, args })
-  t.teardown(() => browser.close())
-  t.test('Swagger UI logs in by discovery', (t) => logsIn(t, browser, 'bearer', 'authorization_code'))
-  t.test('Swagger UI logs in by the code flow that the document has', (t) => logsIn(t, browser, 'partner', 'authorizationCode'))
-} else {
-  t.comment(`there is no Chromium at ${executablePath}: install it, or set CHROMIUM_PATH`)
-}
-
-async function keepScreenshot (page: Page, name: string): Promise<void> {
-  await mkdir(output, { recursive: true })
-  await page.screenshot({ path: join(output, `${name}.png`) })
-}
-
-async function execute (page: Page): Promise<{ status: string; body: string }> {
-  const operation = page.locator('[id^="operations-"][id$="-listOrders"]')
-  if (await operation.locator('.execute').count() === 0) await operation.locator('.opblock-summary-control').click()
-  const clear = operation.getByRole('button', { name: 'Clear' })
-  if (await clear.count() > 0) await clear.click()
-  await operation.locator('.execute').click()
-  const answer = operation.locator('.live-responses-table tbody')
-  return { status: (await answer.locator('.response-col_status').innerText()).trim(), body: await answer.locator('.highlight-code code').first().innerText() }
-}
+await inBrowser({
+  'Swagger UI logs in by discovery': (t, browser) => logsIn(t, browser, 'bearer', 'authorization_code'),
+  'Swagger UI logs in by the code flow that the document has': (t, browser) => logsIn(t, browser, 'partner', 'authorizationCode')
+}, { others: true })
 
 async function logsIn (t: Test, browser: Browser, scheme: 'bearer' | 'partner', flow: string): Promise<void> {
   const { url, house, partner, status } = await start(t, { called: audience })
   const issuer = scheme === 'bearer' ? house : partner
-  const context = await browser.newContext({ viewport: { width: 1280, height: 1400 } })
-  t.teardown(() => context.close())
-  context.setDefaultTimeout(15_000)
-  const page = await context.newPage()
-  const complaints: string[] = []
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type())) complaints.push(message.text()) })
-  page.on('pageerror', ({ message }) => complaints.push(message))
+  const { context, page, complaints } = await openDocs(t, browser, url)
   const requests: { url: string; body: string }[] = []
   context.on('request', (request) => requests.push({ url: request.url(), body: request.postData() ?? '' }))
-  await page.goto(`${url}/docs`)
-  await page.locator('.opblock').first().waitFor()
-  t.equal((await execute(page)).status, '401', 'nobody is logged in')
+  t.equal((await execute(page, 'listOrders')).status, '401', 'nobody is logged in')
 
   await page.locator('.auth-wrapper > .authorize').click()
   const form = page.locator('.modal-ux .auth-container').filter({ has: page.locator('h4', { hasText: new RegExp(`^${scheme}\\b.*${flow} with PKCE`) }) }).first()
-  await keepScreenshot(page, `foreign-issuer-${scheme}`)
+  await keepScreenshot(page, `foreign-issuer-${scheme}`, { fullPage: false })
   t.equal(await form.locator('[data-name="clientId"]').inputValue(), 'docs')
   const opened = context.waitForEvent('page')
   await form.getByText('Authorize', { exact: true }).click()
   const login = await opened
   await login.locator('input[name="login"]').fill('alice')
   await login.locator('input[name="password"]').fill('any')
-  await keepScreenshot(login, `foreign-issuer-${scheme}-login`)
+  await keepScreenshot(login, `foreign-issuer-${scheme}-login`, { fullPage: false })
   await login.getByRole('button', { name: 'Sign-in' }).click()
   const closed = login.waitForEvent('close')
   await login.getByRole('button', { name: 'Continue' }).click()
@@ -136,7 +104,7 @@ async function logsIn (t: Test, browser: Browser, scheme: 'bearer' | 'partner', 
   t.match(Object.fromEntries(exchanged), { grant_type: 'authorization_code', client_id: 'docs', code_verifier: /^[\w-]{43}$/ })
   t.equal(exchanged.has('client_secret'), false)
 
-  const orders = await execute(page)
+  const orders = await execute(page, 'listOrders')
   t.equal(orders.status, '200')
   t.match(JSON.parse(orders.body), { reader: { issuer: issuer.url, subject: 'alice', roles: scheme === 'bearer' ? ['clerk'] : [] }, orders: [] })
   await keepScreenshot(page, `foreign-issuer-${scheme}-orders`)
