@@ -37,10 +37,10 @@ export interface SessionGuard extends Guard<SessionPrincipal> {
   readonly challenge: string
   /**
    * Opens a session for somebody who has just proven who they are: always under a new id, and the one that the request came
-   * with ends, whosever it was. With a function it is part of whatever that writes: the cookie is sent when it has
-   * resolved and `open` was called in it. `https_required` over plain http, but for loopback hosts.
+   * with ends, whosever it was. `https_required` over plain http, but for loopback hosts.
    */
   open (request: SessionRequest, reply: SessionReply, subject: string): Promise<void>
+  /** The same as a part of whatever `within` writes: the cookie is sent when that has resolved and `open` was called in it. */
   open<T> (request: SessionRequest, reply: SessionReply, within: (open: OpenSession) => Promise<T>): Promise<T>
   /** Ends the session that the request came with, if there is one, and takes the cookie back. */
   end (request: SessionRequest, reply: SessionReply): Promise<void>
