@@ -23,14 +23,6 @@ export interface CsrfOptions {
 }
 
 declare module 'fastify' {
-  interface FastifyContextConfig {
-    /**
-     * Where the token of a session stands: `'form'` is the field `csrf_token` of the body, for forms that work without a
-     * script. It is judged when the body was read, before the handler; where the request comes from, as ever, before.
-     * @defaultValue the header `X-CSRF-Token`
-     */
-    csrf?: 'form'
-  }
   interface FastifyInstance {
     /** The CSRF token of the session that the request came with or has opened, for `X-CSRF-Token`; `null` without one. */
     csrfToken (request: object): string | null
