@@ -4,14 +4,13 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
 import t from 'tap'
-import { openSqlite } from '../stores/sqlite.ts'
-import { buildServer, spawnServer, startServer } from './fixtures/process.ts'
+import { openSqlite } from '../../stores/sqlite.ts'
+import { buildServer, spawnServer, startServer } from '../fixtures/process.ts'
 import type { Test } from 'tap'
-import type { Running } from './fixtures/process.ts'
+import type { Running } from '../fixtures/process.ts'
 
 const SEED = 20_261_122
-// .ci/run asks for twenty.
-const ROUNDS = Number(process.env['DURABILITY_ROUNDS'] ?? 6)
+const ROUNDS = Number(process.env['DURABILITY_ROUNDS'] ?? 20)
 const password = 'a lamp beside the harbour'
 const directory = t.testdir({ build: {}, data: {} })
 const data = join(directory, 'data')
