@@ -59,7 +59,7 @@ export const faults = {
   GATEHOUSE_NAME_TAKEN: 'two security schemes, or a scheme and a decorator, share a name',
   GATEHOUSE_PRINCIPAL_TAKEN: 'request.principal is decorated already; register guards with principal: false',
   GATEHOUSE_DENY_NOT_ROOT: "defaultAccess: 'deny' is accepted only on the root context",
-  GATEHOUSE_EARLIER_ROUTES: 'routes were declared before the core was loaded; await every register of Gatehouse before them',
+  GATEHOUSE_EARLIER_ROUTES: 'routes were declared before the core was loaded, or outside of its context; await every register of Gatehouse before them',
   GATEHOUSE_GUARD_MISSING: 'onRequest is present but undefined; a plugin was probably not awaited',
   GATEHOUSE_GUARD_WRONG_HOOK: 'a guard stands in a hook other than onRequest',
   GATEHOUSE_GUARD_NESTING: 'a limit, publicAccess or refuseCrossSite stands inside anyOf, allOf or optional',

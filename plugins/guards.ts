@@ -89,7 +89,7 @@ export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): R
     if (options.principal === false && decorated.has(joined)) throw fault('GATEHOUSE_OPTIONS_LATE', 'guards.principal')
     return registry
   }
-  if (registry.options.earlierRoutes !== 'ignore' && hasUnseenRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
+  assertAllSeen(app, registry)
   attached.add(app)
   decorate(app, registry)
   app.addHook('onRoute', function (this: FastifyInstance, options) {
@@ -101,7 +101,8 @@ export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): R
   app.addHook('onReady', function (done) {
     settleWrittenSecurity(registry)
     registry.assertCsrf()
-    assertStances(app, registry)
+    assertAllSeen(app, registry)
+    assertStances(registry)
     registry.seal()
     done()
   })
@@ -175,10 +176,13 @@ function contextsOf (app: FastifyInstance): object[] {
   return contexts
 }
 
-function assertStances (app: FastifyInstance, registry: Registry): void {
+/** When the core is loaded, and at boot: contexts that our hook is not in can still declare routes in between. */
+function assertAllSeen (app: FastifyInstance, registry: Registry): void {
+  if (registry.options.earlierRoutes !== 'ignore' && hasUnseenRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
+}
+
+function assertStances (registry: Registry): void {
   if (registry.options.defaultAccess !== 'deny') return
-  // A context made before the core was loaded can still declare routes afterwards, and our hook is not in it.
-  if (hasUnseenRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
   const open = registry.routes.filter(({ plan }) => plan.access === 'undeclared').map(({ methods, url }) => `${methods.join(', ')} ${url}`)
   if (open.length > 0) throw fault('GATEHOUSE_NO_STANCE', open.join('; '))
 }
