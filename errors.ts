@@ -157,10 +157,13 @@ export function isOauthError (error: unknown): error is OauthError {
   return isMadeBy(oauthErrorConstructors, error)
 }
 
+/** Faults whose detail is a whole sentence, to which that of the table would add nothing. */
+const saidInFull: readonly FaultCode[] = ['GATEHOUSE_OPTION_INVALID', 'GATEHOUSE_PEER_MISSING']
+
 /** The error that stops a boot, or answers 500, with a code of its own. */
 export function fault (code: FaultCode, detail: string): Fault {
-  const Constructor = createError(code, '%s: %s', 500)
-  return Object.assign(new Constructor(detail, faults[code]), { code })
+  const Constructor = createError(code, '%s', 500)
+  return Object.assign(new Constructor(saidInFull.includes(code) ? detail : `${detail}: ${faults[code]}`), { code })
 }
 
 /** A problem as it is sent (RFC 9457): nothing in it comes from the error's message or cause. */

@@ -50,7 +50,8 @@ export function nodeOf (hook: unknown): GuardNode | undefined {
 
 function guardFor (node: GuardNode): RouteGuard {
   // It throws instead of calling back: a wrapper that tries several hooks would take an error for "not this one".
-  function guard (request: GuardedRequest, _reply: object, done?: (error?: Error) => void): void {
+  function guard (request?: GuardedRequest, _reply?: object, done?: (error?: Error) => void): void {
+    if (request === undefined) throw fault('GATEHOUSE_GUARD_UNDECLARED', `${describe(node)}() was called; write it without the parentheses`)
     if (!guardPassed(request, node)) {
       const path = (request.raw.url ?? '').split('?', 1).join()
       throw fault('GATEHOUSE_GUARD_UNDECLARED', `${describe(node)} at ${request.method} ${path}`)

@@ -41,7 +41,7 @@ export interface GuardsOptions {
    */
   refusal?: RefusalFormat
   /**
-   * What to do about routes that were declared before the core was loaded, which it cannot guard.
+   * What to do about routes that the core cannot see, and so not guard: declared before it was loaded, or outside of its context.
    * `ignore` is not accepted together with `deny`.
    * @defaultValue 'refuse': the service does not start.
    */
@@ -147,13 +147,13 @@ export class Registry {
     const given = Object.entries(options).filter(([, value]) => value !== undefined)
     for (const [name, value] of given) {
       const check = Object.hasOwn(checks, name) ? checks[name as keyof GuardsOptions] : undefined
-      if (check?.(value) !== true) throw fault('GATEHOUSE_OPTION_INVALID', `guards.${name}`)
+      if (check?.(value) !== true) throw fault('GATEHOUSE_OPTION_INVALID', `guards.${name} ${check === undefined ? 'is not an option' : 'has a value that it does not take'}`)
     }
     if (given.length === 0) return
     if (this.#runtime !== null) throw fault('GATEHOUSE_OPTIONS_LATE', 'guards')
     this.#options = Object.freeze({ ...this.#options, ...Object.fromEntries(given) })
     if (this.#options.defaultAccess === 'deny' && this.#options.earlierRoutes === 'ignore') {
-      throw fault('GATEHOUSE_OPTION_INVALID', "guards.earlierRoutes: 'ignore' with defaultAccess: 'deny'")
+      throw fault('GATEHOUSE_OPTION_INVALID', "guards.earlierRoutes cannot be 'ignore' under defaultAccess: 'deny'")
     }
     if (options.trustedProxies !== undefined) this.#clientAddress = createClientAddress(options.trustedProxies)
   }

@@ -98,7 +98,7 @@ export function enrol (route: DeclaredRoute, { levels, registry, context }: { le
 function routeFormat (route: DeclaredRoute, place: string): RefusalFormat | null {
   const format = route.config?.refusal
   if (format === undefined) return null
-  if (!isRefusalFormat(format)) throw fault('GATEHOUSE_OPTION_INVALID', `${place}: config.refusal`)
+  if (!isRefusalFormat(format)) throw fault('GATEHOUSE_OPTION_INVALID', `${place}: config.refusal must be { schema, contentType, write }`)
   return format
 }
 

@@ -57,7 +57,7 @@ function resolveScopes (plugin: string, scopes: unknown): Readonly<Record<string
 /** Refuses an option that nobody reads: a misspelt one would otherwise be a silent default. */
 export function assertKnownOptions (plugin: string, options: object, names: readonly string[]): void {
   for (const name of Object.keys(options)) {
-    if (!names.includes(name)) throw invalid(`${plugin}.${name}`, 'is not an option')
+    if (!names.includes(name)) throw invalid(`${plugin}.${name}`, `is not an option; there are ${names.join(', ')}`)
   }
 }
 

@@ -49,11 +49,18 @@ async function discoverKeySet (issuer: string, signal: AbortSignal): Promise<str
   }
   const metadata = await readJson(response)
   // OpenID Connect Discovery §4.3, RFC 8414 §3.3: or it would be somebody else's metadata, served here.
-  if (!isRecord(metadata) || metadata.issuer !== issuer) throw new Error('the metadata are not of this issuer')
+  if (!isRecord(metadata) || metadata.issuer !== issuer) throw new Error(`the metadata are not of this issuer${slashApart(metadata, issuer)}`)
   const { jwks_uri: jwksUri } = metadata
   if (defectOfUrl(jwksUri) !== null || typeof jwksUri !== 'string') throw new Error('the metadata name no key set that may be asked')
   if (new URL(jwksUri).origin !== new URL(issuer).origin) throw new Error("the metadata name a key set of another origin than the issuer's; where that is meant, it goes into jwksUri")
   return jwksUri
+}
+
+/** The usual mistake, told without a word of the body. */
+function slashApart (metadata: unknown, issuer: string): string {
+  const named = isRecord(metadata) ? metadata.issuer : undefined
+  if (named === `${issuer}/`) return ', which has a slash at its end there'
+  return issuer === `${String(named)}/` ? ', which has no slash at its end there' : ''
 }
 
 function ask (url: string, signal: AbortSignal): Promise<Response> {

@@ -271,7 +271,9 @@ function resolveDiscovered ({ discover, issuer }: BearerAuthOptions): string {
   if ((discover as unknown) !== true) throw invalid('bearerAuth.discover', 'must be true')
   const defect = defectOfUrl(issuer)
   if (defect !== null || typeof issuer !== 'string') throw invalid('bearerAuth.issuer', `is where the metadata stand, so it ${defect ?? 'must be one URL'}`)
-  if (new URL(issuer).search !== '') throw invalid('bearerAuth.issuer', 'must not have a query')
+  const { pathname, search } = new URL(issuer)
+  if (search !== '') throw invalid('bearerAuth.issuer', 'must not have a query')
+  if (pathname.includes('/.well-known/')) throw invalid('bearerAuth.issuer', 'must be the issuer, not the URL of its metadata: leave out /.well-known/…')
   return issuer
 }
 

@@ -77,7 +77,7 @@ export function registryOf (app: FastifyInstance): Registry {
 
 /** Makes sure that the core is loaded in this context; every plugin that hands out guards calls it first. */
 export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): Registry {
-  if (!isRecord(options)) throw fault('GATEHOUSE_OPTION_INVALID', 'guards')
+  if (!isRecord(options)) throw fault('GATEHOUSE_OPTION_INVALID', 'guards must be an object of options')
   const registry = registryOf(app)
   // Nor may a child undo what the root decided for the whole server.
   if (contextsOf(app).length > 1 && [options.defaultAccess, options.defaultAccess && registry.options.defaultAccess].includes('deny')) {
@@ -141,7 +141,7 @@ function defineScheme<P extends Principal> (app: FastifyInstance, registry: Regi
 const carriers = ['header', 'query', 'cookie', 'connection']
 
 function assertScheme ({ name, definition, carrier, ambient, scopes, csrfSecret, authenticate, challenge }: Partial<Scheme>): void {
-  if (typeof name !== 'string' || !/^[A-Za-z0-9._-]+$/.test(name)) throw fault('GATEHOUSE_OPTION_INVALID', 'defineScheme name')
+  if (typeof name !== 'string' || !/^[A-Za-z0-9._-]+$/.test(name)) throw fault('GATEHOUSE_OPTION_INVALID', 'defineScheme: the name must be letters, digits, dots, dashes and underscores')
   const wrong = Object.entries({
     definition: typeof definition === 'object',
     carrier: typeof carrier === 'object' && carriers.includes(carrier.in) && typeof carrier.name === 'string',
@@ -151,7 +151,7 @@ function assertScheme ({ name, definition, carrier, ambient, scopes, csrfSecret,
     authenticate: typeof authenticate === 'function',
     challenge: typeof challenge === 'function'
   }).find(([, right]) => !right)
-  if (wrong !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `defineScheme ${name}.${wrong[0]}`)
+  if (wrong !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `defineScheme: ${name}.${wrong[0]} is missing or of the wrong type`)
 }
 
 function protect (app: FastifyInstance, guards: readonly unknown[]): void {

@@ -68,12 +68,12 @@ interface OpenapiSettings {
 
 function resolve (options: OpenapiOptions): OpenapiSettings {
   const unknown = Object.keys(options).find((name) => !known.some((option) => option === name))
-  if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${unknown}`)
+  if (unknown !== undefined) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${unknown} is not an option`)
   const { info, tags = [], servers = [], access } = options
-  if (!isRecord(info) || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info')
-  if (!isListOf('name', tags)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.tags')
-  if (!isListOf('url', servers)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers')
-  if (access !== undefined && (!Array.isArray(access) || access.length === 0 || access.some((guard: unknown) => nodeOf(guard) === undefined))) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.access')
+  if (!isRecord(info) || typeof info.title !== 'string' || typeof info.version !== 'string') throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.info must have a title and a version')
+  if (!isListOf('name', tags)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.tags must be a list of tags, each with a name')
+  if (!isListOf('url', servers)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.servers must be a list of servers, each with a url')
+  if (access !== undefined && (!Array.isArray(access) || access.length === 0 || access.some((guard: unknown) => nodeOf(guard) === undefined))) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.access must be a list of guards')
   return {
     info,
     tags: [...tags],
@@ -90,10 +90,10 @@ function clientFrom (client: unknown): OauthClientOptions | null {
   if (client === undefined) return null
   const isText = (value: unknown): boolean => typeof value === 'string' && value !== ''
   const isSound = isRecord(client) && Object.keys(client).every((name) => ['clientId', 'scopes', 'parameters'].includes(name))
-  if (!isSound || !isText(client.clientId)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient')
+  if (!isSound || !isText(client.clientId)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient must be { clientId }, with scopes and parameters or without')
   const { scopes = [], parameters = {} } = client
-  if (!Array.isArray(scopes) || !scopes.every(isText)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient.scopes')
-  if (!isRecord(parameters) || !Object.values(parameters).every(isText)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient.parameters')
+  if (!Array.isArray(scopes) || !scopes.every(isText)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient.scopes must be a list of scope names')
+  if (!isRecord(parameters) || !Object.values(parameters).every(isText)) throw fault('GATEHOUSE_OPTION_INVALID', 'openapi.oauthClient.parameters must be an object of texts')
   return client as unknown as OauthClientOptions
 }
 
@@ -104,7 +104,7 @@ function isListOf (member: string, value: unknown): boolean {
 function pathFrom (name: string, value: unknown, standard: string): string | null {
   if (value === undefined) return standard
   if (value === false) return null
-  if (typeof value !== 'string' || !/^\/[\w./-]+$/.test(value)) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${name}`)
+  if (typeof value !== 'string' || !/^\/[\w./-]+$/.test(value)) throw fault('GATEHOUSE_OPTION_INVALID', `openapi.${name} must be a path such as ${standard}, or false`)
   return value
 }
 

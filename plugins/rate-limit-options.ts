@@ -113,7 +113,7 @@ export function resolveLimitOptions (options: LimitOptions): LimitSettings {
   if (name !== undefined && (typeof name !== 'string' || !NAME.test(name))) throw invalid('limit.name', 'must be up to 64 characters of printable ASCII without quote and backslash')
   assertInteger('limit.max', max, { min: 1, max: MOST })
   const windowMs = milliseconds('limit.timeWindow', options.timeWindow)
-  if (by !== 'address' && by !== 'principal') assertCallback('limit.by', by)
+  if (by !== 'address' && by !== 'principal' && typeof by !== 'function') throw invalid('limit.by', "must be 'address', 'principal' or a function")
   if (counts !== 'requests' && counts !== 'failures') throw invalid('limit.counts', "must be 'requests' or 'failures'")
   if (whenFull !== 'open' && whenFull !== 'closed') throw invalid('limit.whenFull', "must be 'open' or 'closed'")
   const key = typeof by === 'function' ? by : null

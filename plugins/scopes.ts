@@ -82,7 +82,7 @@ function judgement (name: string, answer: unknown): Refusal | null {
 /** Decorates `requireScopes`, `requireAnyScope`, `requireRoles`, `requireAnyRole` and `requirePolicy`. */
 export const scopes = fp(async (app, options: ScopesOptions) => {
   for (const name of Object.keys(options)) {
-    if (name !== 'guards') throw fault('GATEHOUSE_OPTION_INVALID', `scopes.${name}`)
+    if (name !== 'guards') throw fault('GATEHOUSE_OPTION_INVALID', `scopes.${name} is not an option`)
   }
   useGuards(app, options.guards)
   app.decorate('requireScopes', guardOf('requireScopes', 'scopes'))

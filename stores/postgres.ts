@@ -59,7 +59,7 @@ async function loadDriver (): Promise<Driver> {
     return await import('pg')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') {
-      throw fault('GATEHOUSE_PEER_MISSING', 'the PostgreSQL stores need it: npm install pg')
+      throw fault('GATEHOUSE_PEER_MISSING', 'the PostgreSQL stores need a package: npm install pg')
     }
     throw error
   }

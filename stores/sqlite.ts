@@ -61,7 +61,7 @@ async function loadDriver (): Promise<Driver> {
     return await import('@photostructure/sqlite')
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') {
-      throw fault('GATEHOUSE_PEER_MISSING', 'the SQLite stores need it: npm install @photostructure/sqlite')
+      throw fault('GATEHOUSE_PEER_MISSING', 'the SQLite stores need a package: npm install @photostructure/sqlite')
     }
     throw error
   }

@@ -328,6 +328,16 @@ t.test('R063 what is nearly too much, or of another JSON type, is a key set all 
   }
 })
 
+t.test('R063 metadata that are a slash away from the issuer are refused, and the log says so', async (t) => {
+  for (const [configured, named, hint] of [['', '/', 'a slash at its end there'], ['/', '', 'no slash at its end there']] as const) {
+    const issuer = await startIssuer(t, { keys: [first] })
+    issuer.metadata = { ...issuer.metadata, issuer: `${issuer.url}${named}` }
+    const service = await serviceFor(t, issuer, { issuer: `${issuer.url}${configured}` })
+    await assertUnavailable(t, service, await issuer.token(first, { iss: `${issuer.url}${configured}` }))
+    t.match(service.log.join(), hint)
+  }
+})
+
 t.test('R063 metadata that name a key set of another origin make no request there', async (t) => {
   const other = await startIssuer(t, { keys: [first] })
   for (const jwksUri of [`${other.url}/jwks`, `${other.url.replace('127.0.0.1', 'localhost')}/jwks`, `${other.url.replace('http', 'https')}/jwks`]) {
@@ -476,6 +486,7 @@ t.test('what contradicts itself does not start', async (t) => {
     ['discover of no issuer', { discover: true, issuer: null }, 'bearerAuth.issuer'],
     ['discover of several issuers', { discover: true, issuer: ['https://a.example', 'https://b.example'] }, 'bearerAuth.issuer'],
     ['discover of a name', { discover: true, issuer: 'accounts.example' }, 'bearerAuth.issuer'],
+    ['discover by the URL of the metadata', { discover: true, issuer: 'https://id.example/.well-known/openid-configuration' }, 'bearerAuth.issuer'],
     ['discover with a query', { discover: true, issuer: 'https://id.example/?p=1' }, 'bearerAuth.issuer'],
     ['discover with a fragment', { discover: true, issuer: 'https://id.example/#a' }, 'bearerAuth.issuer'],
     ['R063 discover over plain http', { discover: true, issuer: 'http://id.example' }, 'bearerAuth.issuer'],

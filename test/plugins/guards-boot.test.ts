@@ -63,6 +63,7 @@ const refused: [title: string, code: string, message: RegExp, declare: (parts: P
   ['onRequest that is undefined', 'GUARD_MISSING', /GET \/x/, ({ app }) => app.get('/x', { onRequest: (app as unknown as Record<string, Guard>)['bearer'] } as RouteShorthandOptions, handler)],
   ['a list that holds undefined', 'GUARD_MISSING', /DELETE \/x/, ({ app, a }) => app.delete('/x', { onRequest: [a, undefined] as never }, handler)],
   ['a composition that holds undefined', 'GUARD_MISSING', /anyOf/, ({ app, a }) => app.anyOf(a, undefined as never)],
+  ['a guard that is called', 'GUARD_UNDECLARED', /a\(\) was called; write it without the parentheses/, ({ app, a }) => app.get('/x', { onRequest: (a as unknown as () => never)() }, handler)],
   ['protect with a plain hook', 'GUARD_MISSING', /protect\(\) at \//, ({ app }) => { app.protect((() => {}) as never) }],
   ['protect after a route', 'PROTECT_TOO_LATE', /\//, ({ app, a }) => { app.get('/x', handler); app.protect(a) }],
   ['protect after a route of a child', 'PROTECT_TOO_LATE', /\//, async ({ app, a }) => { await app.register(async (child) => { child.get('/x', handler) }); app.protect(a) }],
