@@ -157,6 +157,7 @@ const tries: Readonly<Record<string, Try>> = {
     const login = await app.inject({ method: 'POST', url: '/session', payload: { username: 'alice', password } })
     const cookie = String(login.headers['set-cookie']).split(';', 1).join()
     const { csrfToken } = login.json<{ csrfToken: string }>()
+    for (const url of ['/register', '/session']) t.equal((await app.inject({ method: 'POST', url, payload: {} })).statusCode, 400, `${url} without a name`)
     const out = (headers: object): InjectOptions => ({ method: 'DELETE', url: '/session', headers: { cookie, 'sec-fetch-site': 'same-origin', ...headers } })
     t.strictSame(await statuses(app, [
       { method: 'POST', url: '/session', payload: { username: 'alice', password: 'wrong' } }, '/session', { url: '/session', headers: { cookie } },

@@ -12,8 +12,11 @@ await app.register(accounts, { roles: { reader: ['items:read'] }, defaultRoles: 
 await app.register(sessionAuth, { loadPrincipal: ({ subject }) => app.accounts.grantFor(subject) })
 await app.register(csrf, { origins: ['https://app.example.com'] })
 
-app.post<{ Body: Registration }>('/register', (request) => app.accounts.register(request.body))
-app.post<{ Body: Registration }>('/session', { onRequest: app.refuseCrossSite }, async (request, reply) => {
+const text = { type: 'string', maxLength: 256 }
+const bodyWith = (...required: string[]): object => ({ type: 'object', required, properties: { username: text, email: text, password: text } })
+
+app.post<{ Body: Registration }>('/register', { schema: { body: bodyWith('username', 'email', 'password') } }, (request) => app.accounts.register(request.body))
+app.post<{ Body: Registration }>('/session', { onRequest: app.refuseCrossSite, schema: { body: bodyWith('username', 'password') } }, async (request, reply) => {
   const user = await app.session.open(request, reply, (open) => app.accounts.login(request.body, ({ id }, stores) => open(id, stores)))
   if (user !== null) return { csrfToken: app.csrfToken(request) }             // for X-CSRF-Token
   reply.header('www-authenticate', app.session.challenge)
