@@ -1,6 +1,6 @@
 // The options of `rateLimit` and of `app.limit`, and from them what they work with. Nothing is coerced: a `max` that is
 // a string, or a window without a unit, is refused at boot instead of becoming another number.
-import { assertCallback, assertInteger, assertKnownOptions, invalid } from '../guards/scheme-options.ts'
+import { assertInteger, assertKnownOptions, invalid } from '../guards/scheme-options.ts'
 import type { FastifyRequest } from 'fastify'
 import type { Awaitable, Principal } from '../guards/principal.ts'
 import type { GuardsOptions } from './guards.ts'
