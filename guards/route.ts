@@ -162,10 +162,15 @@ function assertFormToken ({ runtime }: RouteRecord, asked: AmbientRequest): void
   if (refused !== null) throw refused
 }
 
-function assertHooks (route: DeclaredRoute, place: string): void {
+/** `onRequest` that is present but undefined, alone or in a list. */
+export function assertGuardsDefined (route: DeclaredRoute): void {
   if ('onRequest' in route && (route.onRequest === undefined || listOf(route.onRequest).includes(undefined))) {
-    throw fault('GATEHOUSE_GUARD_MISSING', place)
+    throw fault('GATEHOUSE_GUARD_MISSING', `${[route.method].flat().join(', ')} ${route.url}`)
   }
+}
+
+function assertHooks (route: DeclaredRoute, place: string): void {
+  assertGuardsDefined(route)
   for (const name of otherHooks) {
     for (const hook of listOf((route as Partial<Record<typeof name, unknown>>)[name])) {
       const node = nodeOf(hook)

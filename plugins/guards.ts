@@ -10,7 +10,7 @@ import { allOf, anyOf, optional, publicAccess } from '../guards/composition.ts'
 import { hasUnseenRoutes } from '../guards/earlier-routes.ts'
 import { authenticatingGuard, nodeOf } from '../guards/guard.ts'
 import { Registry } from '../guards/registry.ts'
-import { contextHook, enrol } from '../guards/route.ts'
+import { assertGuardsDefined, contextHook, enrol } from '../guards/route.ts'
 import { isRecord } from '../guards/scheme-options.ts'
 import { guardState, requestPrincipal } from '../guards/state.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
@@ -62,6 +62,8 @@ const protections = new WeakMap<object, readonly PlacedNode[]>()
 /** Contexts in which, or below which, a route was declared that `protect` would have to cover. */
 const declaring = new WeakSet<object>()
 const attached = new WeakSet<object>()
+/** Roots whose routes are asked for guards that are `undefined` there. */
+const watched = new WeakSet<object>()
 /** Contexts in which `request.principal` is ours. */
 const decorated = new WeakSet<object>()
 
@@ -89,8 +91,9 @@ export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): R
     if (options.principal === false && decorated.has(joined)) throw fault('GATEHOUSE_OPTIONS_LATE', 'guards.principal')
     return registry
   }
-  assertAllSeen(app, registry)
+  if (registry.options.earlierRoutes !== 'ignore' && hasUnseenRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
   attached.add(app)
+  watchOutside(app)
   decorate(app, registry)
   app.addHook('onRoute', function (this: FastifyInstance, options) {
     const route = options as unknown as DeclaredRoute
@@ -101,8 +104,7 @@ export function useGuards (app: FastifyInstance, options: GuardsOptions = {}): R
   app.addHook('onReady', function (done) {
     settleWrittenSecurity(registry)
     registry.assertCsrf()
-    assertAllSeen(app, registry)
-    assertStances(registry)
+    assertStances(app, registry)
     registry.seal()
     done()
   })
@@ -176,13 +178,18 @@ function contextsOf (app: FastifyInstance): object[] {
   return contexts
 }
 
-/** When the core is loaded, and at boot: contexts that our hook is not in can still declare routes in between. */
-function assertAllSeen (app: FastifyInstance, registry: Registry): void {
-  if (registry.options.earlierRoutes !== 'ignore' && hasUnseenRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
+/** A guard of a child is `undefined` outside of it, and Fastify takes that for no hook at all. */
+function watchOutside (app: FastifyInstance): void {
+  const root = contextsOf(app)[0] as FastifyInstance
+  if (root === app || watched.has(root)) return
+  watched.add(root)
+  root.addHook('onRoute', (route) => { assertGuardsDefined(route as unknown as DeclaredRoute) })
 }
 
-function assertStances (registry: Registry): void {
+function assertStances (app: FastifyInstance, registry: Registry): void {
   if (registry.options.defaultAccess !== 'deny') return
+  // A context made before the core was loaded can still declare routes afterwards, and our hook is not in it.
+  if (hasUnseenRoutes(app, registry)) throw fault('GATEHOUSE_EARLIER_ROUTES', 'guards')
   const open = registry.routes.filter(({ plan }) => plan.access === 'undeclared').map(({ methods, url }) => `${methods.join(', ')} ${url}`)
   if (open.length > 0) throw fault('GATEHOUSE_NO_STANCE', open.join('; '))
 }
