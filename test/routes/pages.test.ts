@@ -217,7 +217,7 @@ t.test('R105 who was signed out while their form was on its way is told so, and 
 })
 
 t.test('R189 a refused form keeps what was typed, but for passwords', async (t) => {
-  const body = { username: 'alice', password, current_password: password, new_password: password, csrf_token: 'x' }
+  const body: unknown = { username: 'alice', password, current_password: password, new_password: password, csrf_token: 'x' }
   const shown: PageForm = { name: 'a form', fields: {}, show: async () => '' }
   const { values } = refusedForm(refusal('conflict'), shown, { body } as FastifyRequest) ?? {}
   t.strictSame(values, { username: 'alice', csrf_token: 'x' })
