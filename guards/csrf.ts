@@ -46,10 +46,19 @@ export function isUnsafe (method: string): boolean {
   return !safeMethods.has(method)
 }
 
+/**
+ * Whether it asks for a WebSocket: a GET that begins a conversation, which a browser lets every page of every site begin,
+ * with the cookies and the Basic credentials that it has, and no header of the page's own (RFC 6455 §10.2).
+ */
+export function isHandshake ({ headers: { upgrade } }: Pick<FastifyRequest, 'headers'>): boolean {
+  return upgrade !== undefined && /websocket/i.test(upgrade)
+}
+
 /** What a route asks of requests by that method, and of those that its ambient schemes let in. */
-export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string, inForm = false): CsrfProof | null {
-  const ambient = isUnsafe(method) ? schemes.filter((scheme) => scheme.ambient) : []
-  if (ambient.some(({ csrfSecret }) => csrfSecret !== undefined)) return inForm ? 'form' : 'token'
+export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string, { inForm = false, webSocket = false } = {}): CsrfProof | null {
+  const handshake = webSocket && method === 'GET'
+  const ambient = isUnsafe(method) || handshake ? schemes.filter((scheme) => scheme.ambient) : []
+  if (!handshake && ambient.some(({ csrfSecret }) => csrfSecret !== undefined)) return inForm ? 'form' : 'token'
   if (ambient.length > 0) return 'origin'
   return crossSite.length > 0 ? 'not-cross-site' : null
 }

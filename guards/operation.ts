@@ -60,8 +60,8 @@ const csrfCodes: Readonly<Record<CsrfProof, readonly RefusalCode[]>> = {
 }
 
 /** What the requests of a route have to prove; a route of several methods tells of the strictest. */
-function proofOf ({ plan, methods, csrfInForm }: RouteRecord): CsrfProof | null {
-  const proofs = methods.map((method) => csrfOf(plan, method, csrfInForm))
+function proofOf ({ plan, methods, csrf }: RouteRecord): CsrfProof | null {
+  const proofs = methods.map((method) => csrfOf(plan, method, csrf))
   return (['token', 'form', 'origin', 'not-cross-site'] as const).find((proof) => proofs.includes(proof)) ?? null
 }
 

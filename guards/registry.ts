@@ -75,8 +75,8 @@ export interface RouteRecord {
   /** Whether the compiled hook stands in a protecting context instead of on the route. */
   readonly contextual: boolean
   readonly format: RefusalFormat | null
-  /** Whether the CSRF token stands in a field of the body. */
-  readonly csrfInForm: boolean
+  /** Whether the CSRF token stands in a field of the body, and whether a GET may begin a WebSocket. */
+  readonly csrf: { readonly inForm: boolean; readonly webSocket: boolean }
   /** `schema.security` of a route without a guard, to be adopted or refused at boot. */
   readonly written: readonly SecurityRequirement[] | null
   /** Whether Fastify may declare it a second time with a trailing slash, without telling `onRoute` hooks. */
@@ -179,10 +179,10 @@ export class Registry {
     this.#csrf = protection
   }
 
-  /** A state-changing route that takes ambient credentials, where nothing would judge its requests. */
+  /** A state-changing route, or one for WebSockets, that takes ambient credentials, where nothing would judge its requests. */
   assertCsrf (): void {
     if (this.#csrf !== null) return
-    const open = this.routes.flatMap(({ methods, url, plan }) => methods.filter((method) => csrfOf(plan, method) !== null)
+    const open = this.routes.flatMap(({ methods, url, plan, csrf }) => methods.filter((method) => csrfOf(plan, method, csrf) !== null)
       .map((method) => `${method} ${url}: ${plan.schemes.filter(({ ambient }) => ambient).map(({ name }) => name).join(', ')}`))
     if (open.length > 0) throw fault('GATEHOUSE_CSRF_MISSING', open.join('; '))
   }
@@ -229,7 +229,7 @@ export class Registry {
       .sort((a, b) => (a.url === b.url ? compare(a.method, b.method) : compare(a.url, b.url)))
   }
 
-  #line (method: string, { url, plan, csrfInForm, context }: RouteRecord): GuardedRoute {
+  #line (method: string, { url, plan, csrf, context }: RouteRecord): GuardedRoute {
     return {
       method,
       url,
@@ -239,7 +239,7 @@ export class Registry {
       roles: [...new Set([...plan.roles, ...plan.anyRoles.flat()])],
       policies: [...plan.policies],
       limits: [...this.serviceLimits, ...plan.limitsBefore, ...plan.limitsAfter].map(({ name, by, max, windowSeconds }) => ({ name, by, max, windowSeconds })),
-      csrf: csrfOf(plan, method, csrfInForm),
+      csrf: csrfOf(plan, method, csrf),
       access: plan.access,
       reason: plan.reason,
       anyOrigin: anyOriginOf(context)

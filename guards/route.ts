@@ -26,6 +26,8 @@ export interface DeclaredRoute {
   handler: Handler
   /** The second handler of a WebSocket route. */
   wsHandler?: Handler
+  /** Of @fastify/websocket: the one handler is that of a WebSocket. */
+  websocket?: boolean
   onRequest?: unknown
   constraints?: Readonly<Record<string, unknown>>
   config?: { refusal?: RefusalFormat; csrf?: 'form'; [routeRecord]?: RouteRecord }
@@ -69,7 +71,7 @@ export function enrol (route: DeclaredRoute, { levels, registry, context }: { le
     url: route.url,
     contextual: levels.length > 0,
     format: routeFormat(route, place),
-    csrfInForm: route.config?.csrf === 'form',
+    csrf: { inForm: route.config?.csrf === 'form', webSocket: route.websocket === true || route.wsHandler !== undefined },
     written,
     twice: route.routePath === '' && route.prefix !== '',
     constraints: route.constraints ?? {},

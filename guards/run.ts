@@ -3,7 +3,7 @@
 import { isRefusal, problemOf, refusal } from '../errors.ts'
 import { answerOf, explain } from './answer.ts'
 import { isPromise } from './awaitable.ts'
-import { addCsrfVary, isUnsafe } from './csrf.ts'
+import { addCsrfVary, isHandshake, isUnsafe } from './csrf.ts'
 import { decide, principalIn } from './decision.ts'
 import { readPrincipal } from './read-principal.ts'
 import { beginState, principalOf } from './state.ts'
@@ -80,18 +80,19 @@ function advance (run: Run): void {
   run.done()
 }
 
-/** Whether a request that changes state comes from where it may; false where it was refused. */
+/** Whether a request that changes state, or begins a conversation, comes from where it may; false where it was refused. */
 function isProven (run: Run, { ambient, slots }: CompiledAlternative): boolean {
   const { request, reply, runtime: { csrf }, state } = run
-  if (run.proven === ambient || !isUnsafe(request.method)) return true
+  const unsafe = isUnsafe(request.method)
+  if (run.proven === ambient || !(unsafe || isHandshake(request))) return true
   run.proven = ambient
   addCsrfVary(reply)
   const asked = { request, schemes: ambient, principal: principalIn(slots[0], state.outcomes) }
-  const inForm = request.routeOptions.config.csrf === 'form'
+  const inForm = unsafe && request.routeOptions.config.csrf === 'form'
   if (inForm) state.tokenDue = asked
   const refused = csrf === null
     ? refusal('cross_site_request', { reason: 'csrf is not registered' })
-    : csrf.proveOrigin(asked) ?? (inForm ? null : csrf.proveToken(asked, 'header'))
+    : csrf.proveOrigin(asked) ?? (inForm || !unsafe ? null : csrf.proveToken(asked, 'header'))
   if (refused === null) return true
   send(run, refused, [])
   return false

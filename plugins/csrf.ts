@@ -140,7 +140,8 @@ async function registerCsrf (app: FastifyInstance, options: CsrfOptions): Promis
 
 /**
  * Protects every state-changing route (any method but GET, HEAD, OPTIONS and TRACE) against cross-site request forgery,
- * where the scheme that let a request in is ambient: a session, Basic, a key in a cookie, a client certificate. Without it
+ * where the scheme that let a request in is ambient: a session, Basic, a key in a cookie, a client certificate. A WebSocket
+ * that such a scheme let in has to come from one of `origins` too, though it begins with a GET. Without it
  * a service with such a route does not start. A request let in by a bearer token or a key in a header is not asked.
  *
  * It has to come from one of `origins`, or with `Sec-Fetch-Site: same-origin` or `none`: else 403 `cross_site_request`,

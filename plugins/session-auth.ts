@@ -37,7 +37,8 @@ export interface SessionGuard extends Guard<SessionPrincipal> {
   readonly challenge: string
   /**
    * Opens a session for somebody who has just proven who they are: always under a new id, and the one that the request came
-   * with ends, whosever it was. `https_required` over plain http, but for loopback hosts.
+   * with ends, whosever it was. `https_required` over plain http, but for loopback hosts; `credentials_required` where the
+   * session that let the request in has ended meanwhile.
    */
   open (request: SessionRequest, reply: SessionReply, subject: string): Promise<void>
   /** The same as a part of whatever `within` writes: the cookie is sent when that has resolved and `open` was called in it. */
@@ -127,10 +128,16 @@ async function registerSessionAuth (app: FastifyInstance, options: SessionAuthOp
     if (!isSafeFor(request)) throw refusal('https_required', { reason: 'no session over plain http; behind a proxy, name it in trustedProxies' })
     const id = createSessionId()
     const before = cookie.read(request.headers.cookie)
+    const cameIn = before !== null && held.get(request)?.id === before
     const opened: { session?: Session } = {}
     const result = await within(async (subject, inside) => {
       const now = Date.now()
       const ended = before !== null && await inside.sessions.remove(digestOfSessionId(before))
+      // Whoever signed out or was turned off while this request was on its way stays out.
+      if (cameIn && !ended) {
+        reply.header('www-authenticate', challenge)
+        throw refusal('credentials_required', { reason: 'the session ended meanwhile' })
+      }
       opened.session = await inside.sessions.create({
         id: digestOfSessionId(id), subject, authenticatedAt: new Date(now), idleExpiresAt: new Date(now + idleMs), absoluteExpiresAt: new Date(now + absoluteMs)
       })

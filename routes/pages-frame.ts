@@ -85,6 +85,7 @@ const HTML = 'text/html; charset=utf-8'
 /** What people read where a program would read a code. */
 const explanations = new Map<number, { heading: string; lead: string }>([
   [400, { heading: 'That did not work', lead: 'The address or the form cannot be read.' }],
+  [401, { heading: 'You are not signed in', lead: 'Your session has ended, and nothing was changed. Sign in and try again.' }],
   [403, { heading: 'This is not for you', lead: 'Your account may not see or do this.' }],
   [404, { heading: 'There is no such page', lead: 'It may have been there, or the address is mistyped.' }],
   [413, { heading: 'That is too much', lead: 'The form holds more than it may.' }],

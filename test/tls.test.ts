@@ -20,6 +20,7 @@ let server = ''
 t.setTimeout(300_000)
 t.before(async () => { server = await buildServer(join(directory, 'build')) })
 
+const PATIENCE_MS = 60_000
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0
 const hasSslscan = spawnSync('sslscan', ['--version']).status === 0
 
@@ -37,6 +38,7 @@ async function send (url: string, { ca = [], ...options }: { method?: string; he
       let body = ''
       response.setEncoding('utf8').on('data', (text: string) => { body += text }).on('end', () => { resolve({ status: response.statusCode ?? 0, headers: response.headers, body }) })
     })
+    sent.setTimeout(PATIENCE_MS, () => { sent.destroy(new Error('no answer')) })
     sent.on('error', reject).end()
   })
 }
@@ -48,6 +50,7 @@ async function presented (port: number): Promise<string> {
       resolve(String(socket.getPeerCertificate().subject.CN))
       socket.destroy()
     }).on('error', reject)
+    socket.setTimeout(PATIENCE_MS, () => { socket.destroy(new Error('no handshake')) })
   })
 }
 
@@ -60,13 +63,18 @@ async function start (t: Test, name: string, environment: Record<string, string>
     TLS_CERT_FILE: inTls(`${name}.pem`), TLS_KEY_FILE: inTls(`${name}.key`), ...environment
   })
   t.teardown(() => running.child.kill('SIGKILL'))
-  await waitFor(() => running.stdout().includes('/users/me') || running.child.exitCode !== null)
-  if (running.child.exitCode !== null) throw new Error(running.stderr())
+  await waitFor(running, () => running.stdout().includes('/users/me'))
   return { ...running, port, redirectPort, url: `https://127.0.0.1:${String(port)}` }
 }
 
-async function waitFor (condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
+/** Throws where the process has ended, or says nothing for as long as no machine is slow. */
+async function waitFor ({ child, stderr }: Pick<Secure, 'child' | 'stderr'>, condition: () => boolean): Promise<void> {
+  const until = performance.now() + PATIENCE_MS
+  while (!condition()) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error(`the process has ended: ${String(child.signalCode ?? child.exitCode)} ${stderr()}`)
+    if (performance.now() > until) throw new Error(`it did not happen in ${String(PATIENCE_MS)} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
 }
 
 t.test('R175 R172 the demo serves TLS 1.2 and 1.3, with HSTS, and its lines work when pasted', { skip: hasOpenssl ? false : 'openssl is not installed' }, async (t) => {
@@ -144,7 +152,8 @@ t.test('R175 sslscan finds nothing weak', { skip: !hasOpenssl ? 'openssl is not 
 t.test('R175 SIGHUP brings the new certificate to new connections, and keeps the old one where the new one is bad', { skip: hasOpenssl ? false : 'openssl is not installed' }, async (t) => {
   for (const name of ['first', 'second', 'third']) makeCertificate(name)
   for (const ending of ['pem', 'key']) await writeFile(inTls(`live.${ending}`), await readFile(inTls(`first.${ending}`)))
-  const { port, url, child, stdout } = await start(t, 'live', { NODE_ENV: 'development' })
+  const running = await start(t, 'live', { NODE_ENV: 'development' })
+  const { port, url, child, stdout } = running
   const put = async (ending: string, content: string | Buffer): Promise<void> => {
     await writeFile(inTls('next'), content)
     await rename(inTls('next'), inTls(`live.${ending}`))
@@ -153,7 +162,7 @@ t.test('R175 SIGHUP brings the new certificate to new connections, and keeps the
   const hangUp = async (message: string): Promise<string> => {
     child.kill('SIGHUP')
     const lines = (): string[] => stdout().split('\n').filter((line) => line.includes('"the certificate was '))
-    await waitFor(() => lines().length > told)
+    await waitFor(running, () => lines().length > told)
     told = lines().length
     const line = lines()[told - 1] ?? ''
     t.match(line, message)
@@ -219,6 +228,8 @@ t.test('R207 R175 a certificate that cannot serve is one line at start', { skip:
   await Promise.all(rows.map(([title, environment, line]) => t.test(title, { buffered: true }, async (t) => {
     const running = spawnServer(server, { NODE_ENV: 'development', LOG_LEVEL: 'silent', PORT: '0', DATA_DIR: join(directory, 'data', 'refused'), ...good, ...environment })
     t.teardown(() => running.child.kill('SIGKILL'))
+    // It says where it is only when it serves: then it would not end by itself.
+    running.child.stdout?.once('data', () => { running.child.kill('SIGKILL') })
     t.same(await running.ended, { code: 1, signal: null })
     t.match(running.stderr(), line)
     t.match(running.stderr(), /^gatehouse: [^\n]+\n$/, 'one line')

@@ -1,5 +1,8 @@
+import { once } from 'node:events'
+import fastifyWebsocket from '@fastify/websocket'
 import Fastify from 'fastify'
 import t from 'tap'
+import { WebSocket } from 'ws'
 import { apiKeyAuth } from '../../plugins/api-key-auth.ts'
 import { basicAuth } from '../../plugins/basic-auth.ts'
 import { csrf } from '../../plugins/csrf.ts'
@@ -11,6 +14,7 @@ import { stores } from '../../plugins/stores.ts'
 import { openBrowser, sendTo } from '../fixtures/browser.ts'
 import { assertOptionRefused } from '../fixtures/guarded-service.ts'
 import { headerScheme } from '../fixtures/header-scheme.ts'
+import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, HTTPMethods, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { CustomPrincipal } from '../../guards/principal.ts'
@@ -139,6 +143,51 @@ t.test('R110 R112 R113 unsafe methods × evidence × ambient schemes', async (t)
     })
   }
   t.notOk(log.join('').includes(token), 'the log does not tell the token')
+})
+
+t.test('R112 R113 a WebSocket begins with a GET, and is asked where it comes from all the same', async (t) => {
+  const app = Fastify()
+  t.teardown(() => app.close())
+  await app.register(fastifyWebsocket)
+  await app.register(stores, { file: ':memory:' })
+  await app.register(sessionAuth, { loadPrincipal: ({ subject }) => ({ subject }) })
+  await app.register(basicAuth, { users: { alice: 'wonderland' } })
+  await app.register(apiKeyAuth, { verify: ({ key }) => key === 'k' ? { subject: 'alice' } : null })
+  await app.register(csrf, { origins: [own] })
+  let handled = 0
+  const wsHandler = (socket: WebSocket): void => {
+    handled += 1
+    socket.send('hello')
+  }
+  for (const [url, guard] of Object.entries({ '/session': app.session, '/basic': app.basic, '/either': app.anyOf(app.apiKey, app.session) })) app.get(url, { websocket: true, onRequest: guard }, wsHandler)
+  app.route({ method: 'GET', url: '/both', onRequest: app.basic, handler: () => 'http', wsHandler })
+  app.post('/login', { onRequest: app.refuseCrossSite }, async (request, reply) => { await app.session.open(request, reply, 'alice') })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  const browser = openBrowser(sendTo(app))
+  await browser.send({ method: 'POST', url: '/login' })
+  const cookie = { cookie: await browser.cookies() }
+
+  /** 101, or the status of the refusal. */
+  async function shake (url: string, headers: Headers): Promise<number> {
+    const socket = new WebSocket(`ws://127.0.0.1:${String(port)}${url}`, { headers })
+    const [, response] = await Promise.race([once(socket, 'message').then(() => [null, { statusCode: 101 }]), once(socket, 'unexpected-response')]) as [unknown, { statusCode: number }]
+    socket.on('error', () => { /* it never opened */ })
+    socket.terminate()
+    return response.statusCode
+  }
+
+  for (const [url, credentials] of [['/session', cookie], ['/basic', basic], ['/either', cookie], ['/both', basic]] as const) {
+    for (const [title, headers, isOwn] of evidence.filter(([, headers]) => headers['origin'] !== sibling)) {
+      handled = 0
+      t.equal(await shake(url, { ...credentials, ...headers }), isOwn ? 101 : 403, `${url}: ${title}`)
+      t.equal(handled, isOwn ? 1 : 0)
+    }
+  }
+  t.equal(await shake('/either', apiKey), 101, 'what no browser sends unasked')
+  t.equal(await shake('/basic', { origin: 'https://evil.example' }), 401, 'a stranger')
+  t.equal((await app.inject({ url: '/both', headers: basic })).body, 'http', 'any other GET is not asked')
+  t.strictSame(app.guardedRoutes().filter(({ method }) => method === 'GET').map(({ url, csrf }) => [url, csrf]), [['/basic', 'origin'], ['/both', 'origin'], ['/either', 'origin'], ['/session', 'origin']])
 })
 
 t.test('R111 R116 the token of the session, in X-CSRF-Token alone', async (t) => {
@@ -287,6 +336,14 @@ t.test('R110 a service with a state-changing route that takes ambient credential
     })],
     ['optional', (app) => app.post('/notes', { onRequest: app.optional(app.basic) }, () => '')],
     ['a scheme of one\'s own', (app) => app.post('/notes', { onRequest: app.defineScheme<CustomPrincipal>({ ...headerScheme('a'), ambient: true }) }, () => '')],
+    ['a WebSocket', async (app) => {
+      await app.register(fastifyWebsocket)
+      app.get('/talk', { websocket: true, onRequest: app.basic }, () => undefined)
+    }],
+    ['a WebSocket beside a page', async (app) => {
+      await app.register(fastifyWebsocket)
+      app.route({ method: 'GET', url: '/talk', onRequest: app.basic, handler: () => '', wsHandler: () => undefined })
+    }],
     ['schema.security that is adopted', async (app) => {
       await app.register(basicAuth, { as: 'second', users: { a: 'b' }, guards: { adoptSchemaSecurity: true } })
       app.post('/notes', { schema: { security: [{ second: [] }] } }, () => '')

@@ -160,6 +160,23 @@ t.test('R174 what no inject can send: bytes on the wire', async (t) => {
   t.match(await ask('GET @evil.example'), /^HTTP\/1\.1 400 /)
 })
 
+t.test('R174 without serverOptions, which judge the form of a URL, nothing but a path becomes a Location', async (t) => {
+  const app = Fastify({ forceCloseConnections: true })
+  t.teardown(() => app.close())
+  await app.register(https, { origin: ORIGIN })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = app.server.address() as AddressInfo
+  for (const target of ['http://evil.example/x', '*', 'http://api.example.com@evil.example/']) {
+    const socket = connect(port, '127.0.0.1')
+    let answer = ''
+    socket.on('data', (chunk) => { answer += chunk.toString('latin1') })
+    socket.write(`GET ${target} HTTP/1.1\r\nHost: evil.example\r\nAccept: text/html\r\nConnection: close\r\n\r\n`)
+    await new Promise((resolve) => socket.on('close', resolve))
+    t.match(answer, /^HTTP\/1\.1 4\d\d /, target)
+    t.notMatch(answer, /\r\nlocation:/i, target)
+  }
+})
+
 t.test('its own names of what carries credentials', async (t) => {
   const { app } = await build(t, { credentialHeaders: ['X-Partner'], credentialParameters: ['sig'] })
   for (const request of [{ url: '/a', headers: { 'x-partner': 'k' } }, { url: '/a?SIG=1' }]) t.equal((await app.inject({ ...request, headers: { ...page, ...request.headers } })).statusCode, 403)

@@ -1,9 +1,13 @@
 // The pages as answers: who may see and do what, what every page is sent with, and what a form has to prove.
 import { readFileSync, readdirSync } from 'node:fs'
+import { Readable } from 'node:stream'
 import t from 'tap'
+import { refusal } from '../../errors.ts'
+import { refusedForm } from '../../routes/pages-forms.ts'
 import { anAddress, assertNoSecret, buildDemo, form, password } from '../demo.ts'
 import { cookieOf, fromHere, postForm, signInAt, tokenIn } from '../fixtures/page-session.ts'
-import type { InjectOptions } from 'fastify'
+import type { FastifyRequest, InjectOptions } from 'fastify'
+import type { PageForm } from '../../routes/pages-forms.ts'
 import type { Headers } from '../demo.ts'
 
 const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -193,6 +197,30 @@ t.test('R114 signing in', async (t) => {
     t.match(last.body, /Too many attempts/)
     t.match(last.headers, { ...page, 'retry-after': /^\d+$/ })
   })
+})
+
+t.test('R105 who was signed out while their form was on its way is told so, and stays out', async (t) => {
+  const demo = await buildDemo(t)
+  const alice = await demo.person('alice')
+  const session = await signInAt(demo, alice)
+  const { body: page } = await session.get('/')
+  const sent = form({ csrf_token: tokenIn(page), current_password: password, new_password: 'another lamp beside the harbour' })
+  const body = Readable.from((async function * () {
+    await demo.app.stores.sessions.removeBySubject(alice.id)
+    yield sent.payload
+  })())
+  const answer = await demo.send({ method: 'POST', url: '/account/password', headers: { ...fromHere, ...session.headers, ...sent.headers }, payload: body })
+  t.equal(answer.statusCode, 401)
+  t.match(answer.body, 'Your session has ended, and nothing was changed.')
+  t.equal(answer.headers['set-cookie'], undefined)
+  t.equal((await demo.send({ url: '/basic/me', headers: alice.basic })).statusCode, 200, 'the password is what it was')
+})
+
+t.test('R189 a refused form keeps what was typed, but for passwords', async (t) => {
+  const body: unknown = { username: 'alice', password, current_password: password, new_password: password, csrf_token: 'x' }
+  const shown: PageForm = { name: 'a form', fields: {}, show: async () => '' }
+  const { values } = refusedForm(refusal('conflict'), shown, { body } as FastifyRequest) ?? {}
+  t.strictSame(values, { username: 'alice', csrf_token: 'x' })
 })
 
 t.test('nobody reaches what belongs to somebody else', async (t) => {

@@ -3,6 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { openBrowser, setCookiesOf } from '../fixtures/browser.ts'
 import { testClock } from '../fixtures/clock.ts'
@@ -276,6 +277,32 @@ t.test('a login during a change of password or a disabling leaves no session beh
       t.equal(answer.statusCode, change === 'nothing' ? 201 : 401)
       t.equal(setCookiesOf(answer).length, change === 'nothing' ? 1 : 0)
       t.equal((await rows(demo, alice)).length, change === 'nothing' ? 1 : 0)
+    })
+  }
+})
+
+t.test('R105 a change of password brings no session back that ended meanwhile', async (t) => {
+  const ways: Record<string, (demo: Demo, person: Person) => Promise<unknown>> = {
+    'signed out everywhere': ({ app }, { id }) => app.stores.sessions.removeBySubject(id),
+    disabled: ({ app }, { id }) => app.accounts.update(id, { disabled: true }),
+    'other roles': ({ app }, { id }) => app.accounts.update(id, { roles: ['viewer'] })
+  }
+  for (const [title, end] of Object.entries(ways)) {
+    await t.test(title, async (t) => {
+      const demo = await buildDemo(t)
+      const alice = await demo.person('alice')
+      const mine = await logIn(demo, alice)
+      const before = await demo.app.stores.users.findCredentials('alice')
+      // The guards have let the request in when its body is read.
+      const body = Readable.from((async function * () {
+        await end(demo, alice)
+        yield JSON.stringify({ current_password: password, new_password: other })
+      })())
+      const answer = await demo.send({ method: 'PUT', url: '/users/me/password', headers: { ...mine.headers, 'content-type': 'application/json' }, payload: body })
+      assertProblem(t, demo, answer, { status: 401, code: 'credentials_required', challenge: cookieChallenge })
+      t.strictSame(setCookiesOf(answer), [])
+      t.strictSame(await rows(demo, alice), [])
+      t.equal((await demo.app.stores.users.findCredentials('alice'))?.passwordHash, before?.passwordHash, 'and nothing changed')
     })
   }
 })
