@@ -97,6 +97,8 @@ export interface RefusalContext {
   reason?: string
   /** Logged only: the error behind this one. */
   cause?: unknown
+  /** For the audit log alone: who it was about, a subject or the hash of a name that was tried. */
+  actor?: string
 }
 
 /** One thing that a validation found wrong: where, and which rule; never what was sent. */

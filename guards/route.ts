@@ -6,6 +6,7 @@ import { nodeOf } from './guard.ts'
 import { describe } from './node.ts'
 import { isActive } from './plan.ts'
 import { isSecurityRequirement, sameRequirements } from './requirement.ts'
+import { accusedPrincipal, tellRefused } from './run-events.ts'
 import { runPlan } from './run.ts'
 import { stateOf } from './state.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -161,7 +162,9 @@ function checked (handler: Handler, record: RouteRecord): Handler {
 function assertFormToken ({ runtime }: RouteRecord, asked: AmbientRequest): void {
   const csrf = runtime?.csrf ?? null
   const refused = csrf === null ? refusal('csrf_token_invalid') : csrf.proveToken(asked, 'form')
-  if (refused !== null) throw refused
+  if (refused === null) return
+  tellRefused(asked.request, refused, accusedPrincipal(asked.principal))
+  throw refused
 }
 
 /** `onRequest` that is present but undefined, alone or in a list. */

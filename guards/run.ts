@@ -6,6 +6,7 @@ import { isPromise } from './awaitable.ts'
 import { addCsrfVary, isHandshake, isUnsafe } from './csrf.ts'
 import { decide, principalIn } from './decision.ts'
 import { readPrincipal } from './read-principal.ts'
+import { accusedOf, accusedPrincipal, tellPassed, tellRefused } from './run-events.ts'
 import { beginState, principalOf } from './state.ts'
 import { secondsToWait, writeLimitHeaders } from './limit-headers.ts'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -77,6 +78,7 @@ function advance (run: Run): void {
     }
   }
   state.passed = true
+  tellPassed(state, run.request)
   run.done()
 }
 
@@ -94,7 +96,7 @@ function isProven (run: Run, { ambient, slots }: CompiledAlternative): boolean {
     ? refusal('cross_site_request', { reason: 'csrf is not registered' })
     : csrf.proveOrigin(asked) ?? (inForm || !unsafe ? null : csrf.proveToken(asked, 'header'))
   if (refused === null) return true
-  send(run, refused, [])
+  send(run, refused, [], accusedPrincipal(asked.principal))
   return false
 }
 
@@ -152,7 +154,7 @@ function hasRoom (run: Run, limit: Limit, found: LimitState | null): boolean {
   if (found === null) return true
   writeLimitHeaders(run.reply, limit, found)
   if (!found.exceeded) return true
-  send(run, exceeded(limit, run.reply), [])
+  send(run, exceeded(limit, run.reply), [], accusedPrincipal(principalOf(run.state)))
   return false
 }
 
@@ -186,7 +188,8 @@ function refuse (run: Run): void {
   send(run, chosen, challenges)
 }
 
-function send ({ state, runtime, request, reply }: Run, error: Refusal, challenges: readonly string[]): void {
+function send ({ state, runtime, request, reply }: Run, error: Refusal, challenges: readonly string[], accused = accusedOf(state, error)): void {
+  tellRefused(request, error, accused)
   const explanation = runtime.explains ? { explanation: explain(state, request) } : {}
   sendRefusal(request, reply, runtime.format, { error, challenges, members: explanation })
 }

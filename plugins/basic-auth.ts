@@ -3,6 +3,7 @@
 // bad UTF-8 or non-canonical base64, is refused before it is asked.
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
+import { hashOfName } from '../credentials/attempted-names.ts'
 import { isCanonicalBase64, isUserId } from '../credentials/basic-credentials.ts'
 import { createPasswordCheck } from '../credentials/static-users.ts'
 import { refusal } from '../errors.ts'
@@ -97,9 +98,9 @@ async function registerBasicAuth (app: FastifyInstance, options: BasicAuthOption
   const parseCredentials = await loadParser()
   const challenge = formatChallenge('Basic', { realm: settings.realm, charset: 'UTF-8' })
 
-  function principalOf (grant: CheckedGrant | null): BasicPrincipal {
+  function principalOf (grant: CheckedGrant | null, username: string): BasicPrincipal {
     if (grant === null || grant.disabled) {
-      throw refusal('invalid_credentials', { reason: grant === null ? 'unknown user or wrong password' : 'the account is disabled' })
+      throw refusal('invalid_credentials', { actor: hashOfName(username), reason: grant === null ? 'unknown user or wrong password' : 'the account is disabled' })
     }
     const { subject, scopes, roles, attributes } = grant
     return Object.freeze({ kind: 'basic', scheme: settings.name, subject, scopes: scopes ?? none, roles: roles ?? none, attributes })
@@ -116,7 +117,7 @@ async function registerBasicAuth (app: FastifyInstance, options: BasicAuthOption
       if (credentials === null) return null
       const found = isCanonicalBase64(credentials) ? parseCredentials(credentials) : null
       if (found === null) throw refusal('invalid_credentials', { reason: 'malformed Basic credentials' })
-      return chain(settings.verify({ ...found, request }), (grant) => principalOf(readGrant(grant, 'basicAuth.verify')))
+      return chain(settings.verify({ ...found, request }), (grant) => principalOf(readGrant(grant, 'basicAuth.verify'), found.username))
     },
     challenge ({ error }) {
       return error === undefined || error.statusCode === 401 ? challenge : null

@@ -8,6 +8,7 @@ import { fault } from '../errors.ts'
 import { settleWrittenSecurity } from '../guards/adoption.ts'
 import { allOf, anyOf, optional, publicAccess } from '../guards/composition.ts'
 import { hasUnseenRoutes } from '../guards/earlier-routes.ts'
+import { eventOrigin } from '../guards/events.ts'
 import { authenticatingGuard, nodeOf } from '../guards/guard.ts'
 import { Registry } from '../guards/registry.ts'
 import { assertGuardsDefined, contextHook, enrol } from '../guards/route.ts'
@@ -16,6 +17,7 @@ import { guardState, requestPrincipal } from '../guards/state.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RefusalFormat } from '../guards/answer.ts'
+import type { EventOrigin, OriginRequest } from '../guards/events.ts'
 import type { AuthorizationGuard, CrossSiteGuard, Guard, LimitGuard, PublicGuard } from '../guards/guard.ts'
 import type { PlacedNode } from '../guards/plan.ts'
 import type { Principal } from '../guards/principal.ts'
@@ -37,6 +39,8 @@ declare module 'fastify' {
     defineScheme<P extends Principal> (scheme: Scheme<P>): Guard<P>
     /** Whose request it is, as limits count it: behind the `trustedProxies`, never what a client says of itself; IPv6 by its network. */
     clientAddress (request: Pick<FastifyRequest, 'raw'>): string
+    /** What the events that a request causes tell of it, for the services that cause them: its address, id, method and route, and who it was let in as. */
+    eventOrigin (request: OriginRequest): EventOrigin
     /** Every route with what it requires: sorted by URL and method, safe to serialise. */
     guardedRoutes (): GuardedRoute[]
   }
@@ -118,6 +122,7 @@ function decorate (app: FastifyInstance, registry: Registry): void {
   app.decorate('publicAccess', publicAccess)
   app.decorate('guardedRoutes', () => registry.guardedRoutes((route) => app.hasRoute(route)))
   app.decorate('clientAddress', (request: Pick<FastifyRequest, 'raw'>) => registry.clientAddress(request.raw))
+  app.decorate('eventOrigin', eventOrigin)
   app.decorate('defineScheme', function <P extends Principal> (this: FastifyInstance, scheme: Scheme<P>): Guard<P> {
     return defineScheme(this, registry, scheme)
   })

@@ -1,6 +1,6 @@
 // What a process changes in its own stores, told to those who keep copies: a key that is revoked, an account that is
 // disabled, a client that ends. Whoever changes it need not know who keeps what.
-import type { ApiKeyStore, ClientStore, Stores, StoreSet, UserStore } from '../stores/ports.ts'
+import type { ApiKeyStore, AuditEvent, AuditStore, ClientStore, Stores, StoreSet, UserStore } from '../stores/ports.ts'
 
 /** What is not as it was: an account by its id, an API key, all keys of an owner, or all of a client. */
 export interface StoreChange {
@@ -17,16 +17,19 @@ export function onStoreChange (stores: Stores, tell: Tell): void {
   listeners.get(stores)?.add(tell)
 }
 
-/** The same stores, whose changes are told: after the write, or after the transaction that it is part of. */
-export function observed (stores: Stores): Stores {
+/** The same stores, whose changes are told: after the write, or after the transaction that it is part of; `tellKept` hears of the events that were kept. */
+export function observed (stores: Stores, tellKept: (event: AuditEvent) => void = () => undefined): Stores {
   const told = new Set<Tell>()
   const tellAll: Tell = (change) => { for (const tell of told) tell(change) }
   const watched: Stores = Object.freeze({
-    ...watch(stores, tellAll),
+    ...watch(stores, tellAll, tellKept),
     async transaction<T> (work: (stores: StoreSet) => Promise<T>): Promise<T> {
       const changes: StoreChange[] = []
+      const kept: AuditEvent[] = []
       try {
-        return await stores.transaction((inner) => work(Object.freeze(watch(inner, (change) => { changes.push(change) }))))
+        const result = await stores.transaction((inner) => work(Object.freeze(watch(inner, (change) => { changes.push(change) }, (event) => { kept.push(event) }))))
+        kept.forEach(tellKept)
+        return result
       } finally {
         // After a failure too: nobody knows what became of a commit whose answer was lost.
         changes.forEach(tellAll)
@@ -39,7 +42,7 @@ export function observed (stores: Stores): Stores {
   return watched
 }
 
-function watch ({ users, apiKeys, clients, ...others }: StoreSet, tell: Tell): StoreSet {
+function watch ({ users, apiKeys, clients, audit, ...others }: StoreSet, tell: Tell, tellKept: (event: AuditEvent) => void): StoreSet {
   async function telling<T> (kind: StoreChange['kind'], id: string, work: Promise<T>): Promise<T> {
     try {
       return await work
@@ -64,6 +67,14 @@ function watch ({ users, apiKeys, clients, ...others }: StoreSet, tell: Tell): S
     clients: {
       ...clients,
       revoke: (id) => telling('client', id, clients.revoke(id))
-    } satisfies ClientStore
+    } satisfies ClientStore,
+    audit: {
+      ...audit,
+      async append (event) {
+        const kept = await audit.append(event)
+        tellKept(kept)
+        return kept
+      }
+    } satisfies AuditStore
   }
 }

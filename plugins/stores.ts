@@ -2,6 +2,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
 import { fault } from '../errors.ts'
+import { publishEvent } from '../guards/events.ts'
 import type { Stores } from '../stores/ports.ts'
 import { observed } from './store-changes.ts'
 
@@ -58,7 +59,7 @@ async function open ({ file = '', url }: Readonly<StoresOptions>): Promise<Store
 }
 
 async function storesPlugin (app: FastifyInstance, options: StoresOptions): Promise<void> {
-  const stores = observed(await open(resolve(options)))
+  const stores = observed(await open(resolve(options)), (event) => { publishEvent({ server: app.server, event, keptAs: event.id }) })
   app.decorate('stores', stores)
   app.addHook('onClose', () => stores.close())
 }
