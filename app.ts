@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Configuration } from './config.ts'
 import { accounts } from './plugins/accounts.ts'
 import { apiKeyAuth } from './plugins/api-key-auth.ts'
+import { audit } from './plugins/audit.ts'
 import { basicAuth } from './plugins/basic-auth.ts'
 import { bearerAuth } from './plugins/bearer-auth.ts'
 import { cors } from './plugins/cors.ts'
@@ -24,6 +25,7 @@ import { strictBodies } from './plugins/strict-bodies.ts'
 import { tokens } from './plugins/tokens.ts'
 import { adminRoutes } from './routes/admin.ts'
 import { apiKeyRoutes } from './routes/api-keys.ts'
+import { auditRoutes } from './routes/audit.ts'
 import { clientRoutes } from './routes/clients.ts'
 import { healthRoutes } from './routes/health.ts'
 import { itemRoutes } from './routes/items.ts'
@@ -109,6 +111,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
     publicClient: 'demo',
     loadOwner: (subject) => app.accounts.grantFor(subject)
   })
+  await app.register(audit, { access: 'writes', keyFile: configuration.tokenKeyFile })
   await app.register(accounts, { roles: ROLES, defaultRoles: ['editor'], keepOne: 'admin' })
   await registerSchemes(app, publicUrl)
   await app.register(csrf, { origins: [new URL(publicUrl).origin] })
@@ -132,7 +135,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
     service: 'Gatehouse demo', scopes: SCOPES, roles: Object.keys(ROLES), signInLimits, passwordLimit,
     docs: configuration.docs === 'none' ? null : '/docs', docsForAdministrators: configuration.docs === 'admin'
   })
-  for (const routes of [serviceRoutes, healthRoutes, apiKeyRoutes, itemRoutes, adminRoutes, clientRoutes]) await app.register(routes)
+  for (const routes of [serviceRoutes, healthRoutes, apiKeyRoutes, itemRoutes, adminRoutes, clientRoutes, auditRoutes]) await app.register(routes)
   return app
 }
 

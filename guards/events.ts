@@ -106,6 +106,18 @@ export const securityEvents = {
 /** The name of an event that Gatehouse tells. */
 export type SecurityEventName = keyof typeof securityEvents
 
+const kinds: ReadonlyMap<string, EventKind> = new Map(Object.entries(securityEvents))
+
+/** Whether `audit` keeps it; an event of your own it does. */
+export function isRecorded (event: string): boolean {
+  return kinds.get(event)?.recorded ?? true
+}
+
+/** The level of the log that it belongs to. */
+export function levelOf (event: string): 'info' | 'warn' {
+  return kinds.get(event)?.level ?? 'info'
+}
+
 const events = channel(EVENT_CHANNEL)
 
 /** Whether anybody subscribed: asked before an event is put together on the path of a request. */

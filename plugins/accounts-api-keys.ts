@@ -6,8 +6,9 @@ import { createApiKey, matchesDigest, parseApiKey } from '../credentials/api-key
 import { refusal } from '../errors.ts'
 import { onStoreChange } from './store-changes.ts'
 import type { PresentedApiKey } from '../credentials/api-keys.ts'
+import type { EventOrigin } from '../guards/events.ts'
 import type { Awaitable, Principal, PrincipalGrant } from '../guards/principal.ts'
-import type { ApiKey, Stores, User } from '../stores/ports.ts'
+import type { ApiKey, Stores, StoreSet, User } from '../stores/ports.ts'
 import type { ApiKeyGrant } from './api-key-auth.ts'
 import type { KeyLimit } from './api-key-limits.ts'
 import type { KeyUses } from './accounts-key-uses.ts'
@@ -23,6 +24,8 @@ export interface ApiKeyRequest {
   expiresInDays?: number | undefined
   /** How often it may be used. @defaultValue without a limit of its own */
   limit?: KeyLimit | undefined
+  /** Told in the audit log: `app.eventOrigin(request)`. */
+  origin?: EventOrigin | undefined
 }
 
 /** Which API key takes the place of which. */
@@ -31,6 +34,8 @@ export interface ApiKeyRotationRequest {
   id: string
   /** How long both work. @defaultValue 86400 */
   overlapSeconds?: number | undefined
+  /** Told in the audit log. */
+  origin?: EventOrigin | undefined
 }
 
 /** A new API key: `key` is shown once, the rest again. */
@@ -47,6 +52,8 @@ export interface ApiKeyAccounts {
   createApiKey (principal: Principal, request: ApiKeyRequest): Promise<IssuedApiKey>
   /** A key in the place of another, which works on for the overlap; `null` where the principal has no such key, or it was rotated or ended. Refuses as `createApiKey` does. */
   rotateApiKey (principal: Principal, rotation: ApiKeyRotationRequest): Promise<IssuedApiKey | null>
+  /** Ends an API key of the principal; whether it had such a key and it was not ended before. */
+  revokeApiKey (principal: Principal, revocation: { id: string; origin?: EventOrigin | undefined }): Promise<boolean>
   /** Whom a presented API key belongs to; `null` for malformed, unknown, expired and revoked alike. */
   verifyApiKey (key: string): Awaitable<ApiKeyGrant | null>
 }
@@ -95,25 +102,36 @@ export function createApiKeyAccounts (stores: Stores, { grantOf, uses, verifiedS
   }
 
   return {
-    async createApiKey (principal, { name, scopes, expiresInDays = 90, limit }) {
+    async createApiKey (principal, { name, scopes, expiresInDays = 90, limit, origin }) {
       assertMayMake(principal, scopes)
       const { id, key, digest, hint } = createApiKey()
-      const apiKey = await stores.apiKeys.create({
+      const apiKey = await stores.transaction(async (inside) => await noted(inside, { origin, principal, event: 'authn_token_created' }, await inside.apiKeys.create({
         id, owner: principal.subject, clientId: clientOf(principal), name, scopes, digest, hint,
         limit: limit === undefined ? null : { max: limit.max, window_seconds: limit.windowSeconds },
         expiresAt: new Date(Date.now() + expiresInDays * DAY_MS)
-      })
+      })))
       return { key, apiKey }
     },
 
-    async rotateApiKey (principal, { id, overlapSeconds = DAY_SECONDS }) {
+    async rotateApiKey (principal, { id, overlapSeconds = DAY_SECONDS, origin }) {
       const found = await stores.apiKeys.findActive(id)
       if (found?.apiKey.owner !== principal.subject) return null
       assertMayMake(principal, found.apiKey.scopes)
       await assertSameClient(stores, principal, found.apiKey)
       const { id: nextId, key, digest, hint } = createApiKey()
-      const apiKey = await stores.apiKeys.rotate(id, principal.subject, { id: nextId, digest, hint, overlapSeconds })
+      const apiKey = await stores.transaction(async (inside) => {
+        const next = await inside.apiKeys.rotate(id, principal.subject, { id: nextId, digest, hint, overlapSeconds })
+        return next === null ? null : await noted(inside, { origin, principal, event: 'authn_token_created', reason: 'rotation' }, next)
+      })
       return apiKey === null ? null : { key, apiKey }
+    },
+
+    async revokeApiKey (principal, { id, origin }) {
+      return await stores.transaction(async (inside) => {
+        if (!await inside.apiKeys.revoke(id, principal.subject)) return false
+        await noted(inside, { origin, principal, event: 'authn_token_revoked' }, { id })
+        return true
+      })
     },
 
     verifyApiKey (text) {
@@ -124,6 +142,13 @@ export function createApiKeyAccounts (stores: Stores, { grantOf, uses, verifiedS
       return isFresh ? accept(presented, key) : lookUp(presented)
     }
   }
+}
+
+/** The key, after what happened to it was written beside it. */
+async function noted<K extends Pick<ApiKey, 'id'> & Partial<ApiKey>> (inside: StoreSet, { origin, principal: { subject, scheme }, ...event }: { origin: EventOrigin | undefined; principal: Principal; event: string; reason?: string }, apiKey: K): Promise<K> {
+  const details = { kind: 'api_key', ...(apiKey.scopes === undefined ? {} : { scopes: apiKey.scopes }) }
+  await inside.audit.append({ ...origin, ...event, outcome: 'success', actor: subject, scheme, target: apiKey.id, details })
+  return apiKey
 }
 
 function knownKey ({ apiKey, digest }: { apiKey: ApiKey; digest: string }, owner: PrincipalGrant, knownAt: number): KnownKey {

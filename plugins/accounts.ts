@@ -1,12 +1,15 @@
 // People, their passwords and their keys: registration, login, API keys, and what a role allows.
 // Unknown, wrong and disabled are one answer after one hash; effective rights are what credential and owner share.
 import fp from 'fastify-plugin'
+import { hashOfName } from '../credentials/attempted-names.ts'
 import { refusal } from '../errors.ts'
+import { tellEvent } from '../guards/events.ts'
 import { createKeyUses } from './accounts-key-uses.ts'
 import { resolveAccountsOptions } from './accounts-options.ts'
 import type { FastifyInstance } from 'fastify'
+import type { EventOrigin } from '../guards/events.ts'
 import type { Principal, PrincipalGrant } from '../guards/principal.ts'
-import type { NewUser, StoreSet, User, UserChange } from '../stores/ports.ts'
+import type { NewAuditEvent, NewUser, StoreSet, User, UserChange, UserProfile } from '../stores/ports.ts'
 import type { ApiKeyAccounts } from './accounts-api-keys.ts'
 import type { AccountsOptions } from './accounts-options.ts'
 
@@ -19,6 +22,8 @@ export interface Registration {
   email: string
   password: string
   full_name?: string | undefined
+  /** Told in the audit log: `app.eventOrigin(request)`. */
+  origin?: EventOrigin | undefined
 }
 
 /** What `app.accounts` does. */
@@ -30,11 +35,13 @@ export interface Accounts extends ApiKeyAccounts {
    * the login leaves behind, and is called only while the password still holds and the account is still on: whoever
    * changes that at the same time sees what was written.
    */
-  login (credentials: { username: string; password: string }, within?: (user: User, stores: StoreSet) => Promise<void>): Promise<User | null>
+  login (credentials: { username: string; password: string; origin?: EventOrigin | undefined }, within?: (user: User, stores: StoreSet) => Promise<void>): Promise<User | null>
   /** The same for a password that comes with every request: what was right a moment ago is not hashed again. */
   verifyPassword (credentials: { username: string; password: string }): Promise<PrincipalGrant | null>
   /** What the roles of an account allow. */
   scopesOf (user: Pick<User, 'roles'>): readonly string[]
+  /** What people change of their own account; `null` when the principal has none. */
+  updateProfile (principal: Principal, profile: UserProfile, options?: { origin?: EventOrigin | undefined }): Promise<User | null>
   /** The account behind a subject as a principal's part, with the rights it has now; `null` when it is gone. */
   grantFor (subject: string): Promise<PrincipalGrant | null>
   /**
@@ -42,13 +49,13 @@ export interface Accounts extends ApiKeyAccounts {
    * and sessions, except the one that asks. API keys stay. `validation` for a wrong current password, or for a new
    * one that is not acceptable; `conflict` when somebody else changed it meanwhile. `within` writes what is part of it.
    */
-  changePassword (principal: Principal, passwords: { currentPassword: string; newPassword: string }, within?: (stores: StoreSet) => Promise<void>): Promise<void>
+  changePassword (principal: Principal, passwords: { currentPassword: string; newPassword: string; origin?: EventOrigin | undefined }, within?: (stores: StoreSet) => Promise<void>): Promise<void>
   /**
    * Turns an account on or off, or gives it other roles; `null` when there is none. Turning it off ends all that speaks
    * for it, API keys too, and turning it on brings nothing back; other roles end its sessions. `conflict` for the last holder of the role
    * `keepOne`, `validation` for a role that is not in the table.
    */
-  update (id: string, change: UserChange): Promise<User | null>
+  update (id: string, change: UserChange, options?: { origin?: EventOrigin | undefined }): Promise<User | null>
 }
 
 declare module 'fastify' {
@@ -91,6 +98,12 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     return await stores.users.replacePasswordHash(found.user.id, change) ? change.to : change.from
   }
 
+  function tellFailed (found: { user: User } | null, { username, origin = {} }: { username: string; origin?: EventOrigin | undefined }): null {
+    const reason = found === null ? 'unknown_account' : found.user.disabled ? 'account_disabled' : 'wrong_password'
+    tellEvent(app.server, { ...origin, event: 'authn_login_fail', outcome: 'failure', actor: hashOfName(username), target: found?.user.id ?? null, scheme: 'password', reason })
+    return null
+  }
+
   async function endLogins (inside: StoreSet, subject: string, except: Login = {}): Promise<void> {
     if (app.hasDecorator('tokens')) await app.tokens.revokeSubject(subject, { stores: inside, exceptFamily: except.family })
     await inside.sessions.removeBySubject(subject, { except: except.session })
@@ -100,23 +113,27 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     ...createApiKeyAccounts(stores, { grantOf, uses, verifiedSeconds: verifiedKeySeconds }),
     scopesOf,
 
-    async register ({ username, email, password, full_name }, given = defaultRoles) {
+    async register ({ username, email, password, full_name, origin = {} }, given = defaultRoles) {
       await passwords.assertAcceptable(password, { username, email })
       const user: NewUser = { username, email, full_name: full_name ?? null, passwordHash: await passwords.hash(password), roles: given }
-      return stores.users.create(user)
+      return await stores.transaction(async (inside) => {
+        const made = await inside.users.create(user)
+        await inside.audit.append({ ...origin, event: 'user_created', outcome: 'success', target: made.id, details: { roles: made.roles } })
+        return made
+      })
     },
 
-    async login ({ username, password }, within) {
+    async login ({ username, password, origin = {} }, within = () => Promise.resolve()) {
       const found = await stores.users.findCredentials(username)
       const hash = await accept(found, password)
-      if (hash === null || found === null) return null
-      if (within === undefined) return found.user
+      if (hash === null || found === null) return tellFailed(found, { username, origin })
       return await stores.transaction(async (inside) => {
         // Written to stand in line: whoever changes the password or turns the account off was before, and is seen, or
         // comes after, and ends what this login writes.
         const stands = await inside.users.replacePasswordHash(found.user.id, { from: hash, to: hash })
         const user = stands ? await inside.users.findById(found.user.id) : null
         if (user === null || user.disabled) return null
+        await inside.audit.append({ ...origin, event: 'authn_login_success', outcome: 'success', actor: user.id, scheme: 'password' })
         await within(user, inside)
         return user
       })
@@ -135,12 +152,22 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       return user === null ? null : grantOf(user)
     },
 
-    async changePassword (principal, { currentPassword, newPassword }, within) {
+    async updateProfile (principal, profile, { origin = {} } = {}) {
+      return await stores.transaction(async (inside) => {
+        const user = await inside.users.updateProfile(principal.subject, profile)
+        if (user !== null) await inside.audit.append({ ...origin, event: 'user_updated', outcome: 'success', actor: user.id, target: user.id, scheme: principal.scheme, details: { members: Object.keys(profile) } })
+        return user
+      })
+    },
+
+    async changePassword (principal, { currentPassword, newPassword, origin = {} }, within) {
       const user = await stores.users.findById(principal.subject)
       if (user === null) throw refusal('not_found')
       await passwords.assertAcceptable(newPassword, { username: user.username, email: user.email, pointer: '/new_password' })
       const found = await stores.users.findCredentials(user.username)
+      const event = { ...origin, actor: user.id, target: user.id, scheme: principal.scheme }
       if (!await passwords.verify(found?.passwordHash ?? null, currentPassword) || found === null) {
+        tellEvent(app.server, { ...event, event: 'authn_password_change_fail', outcome: 'failure', reason: 'wrong_password' })
         throw refusal('validation', { errors: [{ pointer: '/current_password', in: 'body', detail: 'is not your password' }] })
       }
       const to = await passwords.hash(newPassword)
@@ -148,15 +175,16 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
         const isReplaced = await inside.users.replacePasswordHash(user.id, { from: found.passwordHash, to })
         if (!isReplaced) throw refusal('conflict', { detail: 'The password was changed meanwhile.' })
         await endLogins(inside, user.id, loginOf(principal))
+        await inside.audit.append({ ...event, event: 'authn_password_change', outcome: 'success' })
         await within?.(inside)
       })
     },
 
-    async update (id, change) {
+    async update (id, change, { origin = {} } = {}) {
       const unknown = change.roles?.findIndex((role) => !roles.has(role)) ?? -1
       if (unknown !== -1) throw refusal('validation', { errors: [{ pointer: `/roles/${String(unknown)}`, in: 'body', detail: 'is no role' }] })
       return await stores.transaction(async (inside) => {
-        const before = change.roles === undefined ? null : await inside.users.findById(id)
+        const before = await inside.users.findById(id)
         const user = await inside.users.update(id, change, { keepOne })
         if (user === 'last') throw refusal('conflict', { detail: `The last account with the role ${String(keepOne)} keeps it.` })
         if (user !== null && change.disabled === true) {
@@ -166,10 +194,21 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
           // An id that was handed out for some rights is never one of others.
           await inside.sessions.removeBySubject(id)
         }
+        if (user !== null && before !== null) {
+          for (const event of eventsOf(before, user)) await inside.audit.append({ ...origin, ...event, outcome: 'success', target: id })
+        }
         return user
       })
     }
   }))
+}
+
+/** What a change of an account is, in words of the audit log. */
+function eventsOf (before: User, after: User): Pick<NewAuditEvent, 'event' | 'details'>[] {
+  return [
+    ...(sameNames(before.roles, after.roles) ? [] : [{ event: 'authz_change', details: { from: before.roles, to: after.roles } }]),
+    ...(before.disabled === after.disabled ? [] : [{ event: after.disabled ? 'user_archived' : 'gatehouse_user_restored' }])
+  ]
 }
 
 function sameNames (left: readonly string[], right: readonly string[]): boolean {

@@ -5,6 +5,7 @@ import fp from 'fastify-plugin'
 import type { FastifyCorsOptions } from '@fastify/cors'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onErrorHookHandler, onRequestHookHandler, onSendHookHandler } from 'fastify'
 import { tellAnyOrigin } from '../guards/any-origin.ts'
+import { eventOrigin, isHeard, tellEvent } from '../guards/events.ts'
 import { assertInteger, assertKnownOptions, assertText, invalid } from '../guards/scheme-options.ts'
 import { tellBelow } from './server-answers.ts'
 
@@ -135,6 +136,12 @@ function isPreflight ({ method, headers }: FastifyRequest): boolean {
   return method === 'OPTIONS' && headers.origin !== undefined && headers['access-control-request-method'] !== undefined
 }
 
+/** Whether a page of another origin asks, as a browser says: no page of the service's own sends a preflight. */
+function isForeign (request: FastifyRequest): boolean {
+  const { 'sec-fetch-site': site, 'sec-fetch-mode': mode } = request.headers
+  return isPreflight(request) || (mode === 'cors' && (site === 'cross-site' || site === 'same-site'))
+}
+
 function isSendable (name: string, value: unknown): boolean {
   try {
     validateHeaderName(name)
@@ -167,6 +174,7 @@ async function corsPlugin (app: FastifyInstance, options: CorsOptions): Promise<
 
   const onRequest: onRequestHookHandler = (request, reply, next) => {
     const known = anyone ?? allowed.get(request.headers.origin ?? '')
+    if (known === undefined && isForeign(request) && isHeard()) tellEvent(app.server, { ...eventOrigin(request), event: 'malicious_cors', outcome: 'failure', reason: 'origin_not_listed' })
     if (!isPreflight(request)) {
       write(reply, known ?? stranger)
       next()

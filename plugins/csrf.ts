@@ -7,10 +7,8 @@ import { crossSiteGuard } from '../guards/guard.ts'
 import { assertKnownOptions, invalid } from '../guards/scheme-options.ts'
 import { judgeOrigin } from './csrf-evidence.ts'
 import { useGuards } from './guards.ts'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Refusal } from '../errors.ts'
+import type { FastifyInstance } from 'fastify'
 import type { CrossSiteGuard } from '../guards/guard.ts'
-import type { Principal } from '../guards/principal.ts'
 import type { Scheme } from '../guards/scheme.ts'
 import type { GuardsOptions } from './guards.ts'
 
@@ -92,8 +90,6 @@ async function registerCsrf (app: FastifyInstance, options: CsrfOptions): Promis
   const origins = resolve(options)
   const registry = useGuards(app, options.guards)
   const tokens = await loadTokens()
-  const pending = new Set<Promise<unknown>>()
-  app.addHook('onClose', async () => { await Promise.all(pending) })
 
   function secretOf (request: object, schemes: Iterable<Scheme>): string | null {
     for (const scheme of schemes) {
@@ -103,27 +99,17 @@ async function registerCsrf (app: FastifyInstance, options: CsrfOptions): Promis
     return null
   }
 
-  /** Kept where there are stores: a forgery in somebody's name is something to look into. What strangers send is not. */
-  function note (request: FastifyRequest, principal: Principal | null, refused: Refusal): Refusal {
-    if (principal === null || !app.hasDecorator('stores')) return refused
-    const { id, method, raw, routeOptions: { url } } = request
-    const event = { event: 'malicious_csrf', outcome: 'failure', actor: principal.subject, ip: registry.clientAddress(raw), method, route: url ?? null, request_id: id, reason: refused.code } as const
-    const writing = app.stores.audit.append(event).catch((error: unknown) => { request.log.error({ err: error, event }, 'a security event is not kept') }).finally(() => { pending.delete(writing) })
-    pending.add(writing)
-    return refused
-  }
-
   registry.protectByCsrf({
-    proveOrigin ({ request, principal }) {
+    proveOrigin ({ request }) {
       const { from, reason } = judgeOrigin(request.headers, origins)
-      return from === 'own' ? null : note(request, principal, refusal('cross_site_request', { reason }))
+      return from === 'own' ? null : refusal('cross_site_request', { reason })
     },
-    proveToken ({ request, schemes, principal }, place) {
+    proveToken ({ request, schemes }, place) {
       if (schemes.every(({ csrfSecret }) => csrfSecret === undefined)) return null
       const secret = secretOf(request, schemes)
       const token = place === 'header' ? request.headers[HEADER] : fieldOf(request.body)
       if (secret === null || typeof token !== 'string' || token.length > LONGEST_TOKEN || !tokens.isValid(secret, token)) {
-        return note(request, principal, refusal('csrf_token_invalid', { reason: token === undefined ? 'no CSRF token' : 'a CSRF token of no or another session' }))
+        return refusal('csrf_token_invalid', { reason: token === undefined ? 'no CSRF token' : 'a CSRF token of no or another session' })
       }
       return null
     }

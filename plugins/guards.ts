@@ -8,7 +8,7 @@ import { fault } from '../errors.ts'
 import { settleWrittenSecurity } from '../guards/adoption.ts'
 import { allOf, anyOf, optional, publicAccess } from '../guards/composition.ts'
 import { hasUnseenRoutes } from '../guards/earlier-routes.ts'
-import { eventOrigin } from '../guards/events.ts'
+import { eventOrigin, tellEvent } from '../guards/events.ts'
 import { authenticatingGuard, nodeOf } from '../guards/guard.ts'
 import { Registry } from '../guards/registry.ts'
 import { assertGuardsDefined, contextHook, enrol } from '../guards/route.ts'
@@ -17,7 +17,7 @@ import { guardState, requestPrincipal } from '../guards/state.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RefusalFormat } from '../guards/answer.ts'
-import type { EventOrigin, OriginRequest } from '../guards/events.ts'
+import type { EventOrigin, OriginRequest, SecurityEvent, SecurityEventName } from '../guards/events.ts'
 import type { AuthorizationGuard, CrossSiteGuard, Guard, LimitGuard, PublicGuard } from '../guards/guard.ts'
 import type { PlacedNode } from '../guards/plan.ts'
 import type { Principal } from '../guards/principal.ts'
@@ -41,6 +41,8 @@ declare module 'fastify' {
     clientAddress (request: Pick<FastifyRequest, 'raw'>): string
     /** What the events that a request causes tell of it, for the services that cause them: its address, id, method and route, and who it was let in as. */
     eventOrigin (request: OriginRequest): EventOrigin
+    /** Tells an event of {@link securityEvents}, as plugins and routes do; whoever subscribed to the channel `gatehouse:event` hears it. */
+    tellEvent (event: SecurityEvent & { readonly event: SecurityEventName }): void
     /** Every route with what it requires: sorted by URL and method, safe to serialise. */
     guardedRoutes (): GuardedRoute[]
   }
@@ -123,6 +125,7 @@ function decorate (app: FastifyInstance, registry: Registry): void {
   app.decorate('guardedRoutes', () => registry.guardedRoutes((route) => app.hasRoute(route)))
   app.decorate('clientAddress', (request: Pick<FastifyRequest, 'raw'>) => registry.clientAddress(request.raw))
   app.decorate('eventOrigin', eventOrigin)
+  app.decorate('tellEvent', (event: Parameters<typeof tellEvent>[1]) => { tellEvent(app.server, event) })
   app.decorate('defineScheme', function <P extends Principal> (this: FastifyInstance, scheme: Scheme<P>): Guard<P> {
     return defineScheme(this, registry, scheme)
   })

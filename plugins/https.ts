@@ -3,6 +3,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { problemOf } from '../errors.ts'
+import { eventOrigin, isHeard, tellEvent } from '../guards/events.ts'
 import { assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
 
 /** Options of `https`. */
@@ -109,6 +110,7 @@ async function httpsPlugin (app: FastifyInstance, options: HttpsOptions): Promis
     if (carrier !== null) {
       // They were on the wire for everybody to read: whoever owns them has to know.
       request.log.warn({ code: 'https_required', carrier }, 'credentials came over plain HTTP')
+      if (isHeard()) tellEvent(app.server, { ...eventOrigin(request), event: 'gatehouse_credentials_leaked', outcome: 'failure', reason: 'https_required', details: { carrier } })
       refuse(request, reply)
     } else if (request.routeOptions.config.plainHttp !== undefined) next()
     else if (isVisit(request)) redirect(reply, locationOf(settings.origin, request.raw.url ?? '/'))

@@ -4,9 +4,11 @@ import { STATUS_CODES } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isRefusal, problemOf, refusals } from '../errors.ts'
+import { eventOrigin, isHeard, tellEvent } from '../guards/events.ts'
 import { assertKnownOptions } from '../guards/scheme-options.ts'
 import { validationErrors } from './problem-validation.ts'
 import type { Problem, RefusalCode, RefusalContext } from '../errors.ts'
+import type { SecurityEventName } from '../guards/events.ts'
 
 /** `problems` takes none. */
 export type ProblemsOptions = Record<never, never>
@@ -59,6 +61,27 @@ function logAnswer (request: FastifyRequest, error: unknown, { problem: { code, 
   request.log.info({ code, status, reason: reason ?? frameworkCode }, 'the request was refused')
 }
 
+/** Answers that are events of security; what guards refuse they tell themselves. */
+const events = new Map<string, SecurityEventName>([
+  ['validation', 'input_validation_fail'],
+  ['invalid_request', 'input_validation_fail'],
+  ['payload_too_large', 'input_validation_fail'],
+  ['unsupported_media_type', 'input_validation_fail'],
+  ['insufficient_scope', 'authz_fail'],
+  ['insufficient_role', 'authz_fail'],
+  ['access_denied', 'authz_fail'],
+  ['quota_exceeded', 'excess_rate_limit_exceeded'],
+  ['not_found', 'gatehouse_not_found']
+])
+
+function tellAnswer (request: FastifyRequest, { code, errors }: Problem): void {
+  const event = events.get(code)
+  if (event === undefined || !isHeard()) return
+  // Where something was wrong, and not its name: the client chose that too.
+  const details = errors === undefined ? {} : { in: [...new Set(errors.map((error) => error.in))] }
+  tellEvent(request.server.server, { ...eventOrigin(request), event, outcome: 'failure', reason: code, details })
+}
+
 function sendProblem (reply: FastifyReply, { problem, retryAfterSeconds }: Answer): void {
   if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
   void reply
@@ -72,6 +95,7 @@ function sendProblem (reply: FastifyReply, { problem, retryAfterSeconds }: Answe
 function handleError (error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const answer = answerOf(error, request, reply.statusCode)
   logAnswer(request, error, answer)
+  tellAnswer(request, answer.problem)
   guardLastResort(request, reply)
   sendProblem(reply, answer)
 }
@@ -105,7 +129,9 @@ function guardLastResort (request: FastifyRequest, reply: FastifyReply): void {
 }
 
 function handleNotFound (request: FastifyRequest, reply: FastifyReply): void {
-  sendProblem(reply, { problem: problemOf('not_found', request.id) })
+  const problem = problemOf('not_found', request.id)
+  tellAnswer(request, problem)
+  sendProblem(reply, { problem })
 }
 
 async function problemsPlugin (app: FastifyInstance, options: ProblemsOptions): Promise<void> {

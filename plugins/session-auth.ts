@@ -5,16 +5,18 @@ import fp from 'fastify-plugin'
 import { createSessionId, csrfSecretOf, digestOfSessionId } from '../credentials/session-ids.ts'
 import { refusal } from '../errors.ts'
 import { formatChallenge } from '../guards/challenge.ts'
+import { eventOrigin } from '../guards/events.ts'
 import { readGrant } from '../guards/grant.ts'
 import { useGuards } from './guards.ts'
 import { resolveSessionAuthOptions } from './session-auth-options.ts'
 import { createSessionCookie } from './session-cookie.ts'
 import { createSessionUpkeep } from './session-upkeep.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { OriginRequest } from '../guards/events.ts'
 import type { Guard } from '../guards/guard.ts'
 import type { SessionPrincipal } from '../guards/principal.ts'
 import type { Scheme } from '../guards/scheme.ts'
-import type { NewAuditEvent, Session, StoreSet } from '../stores/ports.ts'
+import type { Session, StoreSet } from '../stores/ports.ts'
 import type { SessionAuthOptions } from './session-auth-options.ts'
 
 export type { LoadSessionPrincipal, SessionAuthOptions } from './session-auth-options.ts'
@@ -23,12 +25,22 @@ export type { LoadSessionPrincipal, SessionAuthOptions } from './session-auth-op
 export type OpenSession = (subject: string, stores: StoreSet) => Promise<void>
 
 /** The part of a request that a session needs; every typed `FastifyRequest` is one. */
-export type SessionRequest = Pick<FastifyRequest, 'id' | 'method' | 'headers' | 'protocol' | 'hostname' | 'routeOptions'>
+export type SessionRequest = Pick<FastifyRequest, 'headers' | 'protocol' | 'hostname'> & OriginRequest
 
 /** The part of a reply that a session needs; every typed `FastifyReply` is one. */
 export interface SessionReply {
   /** Sets a header of the answer. */
   header (name: string, value: string): unknown
+}
+
+/** Which sessions end. */
+export interface SessionRevocation {
+  /** Whose. */
+  subject: string
+  /** One of them. @defaultValue all of them */
+  id?: string | undefined
+  /** Of all of them, the one that stays. @defaultValue none */
+  except?: string | undefined
 }
 
 /** What `sessionAuth` decorates: the guard, and what opens and ends sessions. */
@@ -45,6 +57,8 @@ export interface SessionGuard extends Guard<SessionPrincipal> {
   open<T> (request: SessionRequest, reply: SessionReply, within: (open: OpenSession) => Promise<T>): Promise<T>
   /** Ends the session that the request came with, if there is one, and takes the cookie back. */
   end (request: SessionRequest, reply: SessionReply): Promise<void>
+  /** Ends a session of a subject by its `id`, or all that it has; the ids of what was ended. */
+  revoke (request: SessionRequest, revocation: SessionRevocation): Promise<string[]>
   /** Takes the cookie back, where the session was ended in another way. */
   forget (reply: SessionReply): void
   /** The session that the request was let in by, or has opened; `null` without one. Its `id` is a digest. */
@@ -73,11 +87,6 @@ function isLoopback (hostname: string): boolean {
 /** Browsers take a `Secure` cookie over https, and from loopback hosts, where nobody listens. */
 function isSafeFor ({ protocol, hostname }: SessionRequest): boolean {
   return protocol === 'https' || isLoopback(hostname)
-}
-
-/** What the audit log keeps of a request. */
-function originOf ({ id, method, routeOptions }: SessionRequest): Pick<NewAuditEvent, 'request_id' | 'method' | 'route'> {
-  return { request_id: id, method, route: routeOptions.url ?? null }
 }
 
 async function registerSessionAuth (app: FastifyInstance, options: SessionAuthOptions): Promise<void> {
@@ -141,7 +150,7 @@ async function registerSessionAuth (app: FastifyInstance, options: SessionAuthOp
       opened.session = await inside.sessions.create({
         id: digestOfSessionId(id), subject, authenticatedAt: new Date(now), idleExpiresAt: new Date(now + idleMs), absoluteExpiresAt: new Date(now + absoluteMs)
       })
-      await inside.audit.append({ ...originOf(request), event: ended ? 'session_renewed' : 'session_created', outcome: 'success', actor: subject, target: opened.session.id })
+      await inside.audit.append({ ...eventOrigin(request), event: ended ? 'session_renewed' : 'session_created', outcome: 'success', actor: subject, scheme: name, target: opened.session.id })
     })
     if (opened.session !== undefined) {
       held.set(request, { id, session: opened.session })
@@ -154,7 +163,15 @@ async function registerSessionAuth (app: FastifyInstance, options: SessionAuthOp
     await stores.transaction(async (inside) => {
       const session = await inside.sessions.findActive(digest)
       if (session === null || !await inside.sessions.remove(digest)) return
-      await inside.audit.append({ ...originOf(request), event: 'session_expired', outcome: 'success', actor: session.subject, target: digest, reason: 'logout' })
+      await inside.audit.append({ ...eventOrigin(request), event: 'session_expired', outcome: 'success', actor: session.subject, scheme: name, target: digest, reason: 'logout' })
+    })
+  }
+
+  async function revoke (request: SessionRequest, { subject, id, except }: SessionRevocation): Promise<string[]> {
+    return await stores.transaction(async ({ audit, sessions }) => {
+      const ended = id === undefined ? await sessions.removeBySubject(subject, { except }) : await sessions.remove(id, { subject }) ? [id] : []
+      for (const target of ended) await audit.append({ ...eventOrigin(request), event: 'session_expired', outcome: 'success', target, reason: 'revoked' })
+      return ended
     })
   }
 
@@ -178,6 +195,7 @@ async function registerSessionAuth (app: FastifyInstance, options: SessionAuthOp
       held.delete(request)
       send(reply, cookie.expired)
     },
+    revoke,
     forget (reply: SessionReply) { send(reply, cookie.expired) },
     current: (request: SessionRequest) => held.get(request)?.session ?? null
   } satisfies Omit<SessionGuard, keyof Guard<SessionPrincipal>>)

@@ -7,6 +7,7 @@ import { isScope } from '../guards/scope.ts'
 import type { ClientLimit } from './tokens-client-limit.ts'
 import type { Client, Stores } from '../stores/ports.ts'
 import type { TokensSettings } from './tokens-options.ts'
+import type { TokenOrigin } from './tokens-revocation.ts'
 
 /** The grants that a client may have, as `grant_type` has them. */
 export const clientGrants = ['client_credentials', 'refresh_token', 'password'] as const
@@ -21,6 +22,8 @@ export interface ClientCredentials {
   clientSecret?: string | undefined
   /** Where from, as `app.clientAddress(request)` tells: from there a client goes on that others try with wrong secrets. @defaultValue unknown */
   address?: string | undefined
+  /** Told in the audit log. */
+  origin?: TokenOrigin | undefined
 }
 
 /** A client that has proved who it is, or the public one. */
@@ -37,7 +40,7 @@ export interface AuthenticatedClient {
 
 /** Clients as the other parts of `tokens` need them. */
 export interface TokenClients {
-  create (client: { name: string; grants: readonly string[]; scopes: readonly string[] }): Promise<{ client: Client; secret: string }>
+  create (client: { name: string; grants: readonly string[]; scopes: readonly string[]; origin?: TokenOrigin | undefined }): Promise<{ client: Client; secret: string }>
   authenticate (credentials: ClientCredentials): Promise<AuthenticatedClient>
 }
 
@@ -48,12 +51,17 @@ const CLIENT_ID = /^client_[0-9A-Za-z]{22}$/
 const LONGEST_SECRET = 1024
 
 /** The clients of a store. */
-export function createTokenClients ({ clients }: Stores, { publicClient }: TokensSettings, limit: ClientLimit): TokenClients {
+export function createTokenClients ({ clients, transaction }: Stores, { publicClient }: TokensSettings, limit: ClientLimit): TokenClients {
   return {
-    async create ({ name, grants, scopes }) {
+    async create ({ name, grants, scopes, origin = {} }) {
       if (!grants.every((grant) => (clientGrants as readonly string[]).includes(grant)) || !scopes.every(isScope)) throw refusal('validation')
       const { secret, digest } = createClientSecret()
-      return { client: await clients.create({ name, grants, scopes, secretDigest: digest }), secret }
+      const client = await transaction(async (inside) => {
+        const made = await inside.clients.create({ name, grants, scopes, secretDigest: digest })
+        await inside.audit.append({ ...origin, event: 'gatehouse_client_created', outcome: 'success', target: made.client_id, details: { grants, scopes } })
+        return made
+      })
+      return { client, secret }
     },
 
     async authenticate ({ rawHeaders, clientId, clientSecret, address }) {

@@ -69,7 +69,11 @@ export interface TokenGrantsParts {
   readonly revocation: TokenRevocation
   readonly issue: (grant: TokenGrant) => IssuedToken
   readonly log: FastifyBaseLogger
+  tellRefused (event: RefusedRefresh): void
 }
+
+/** What is told of a refresh token that was refused. */
+export type RefusedRefresh = TokenOrigin & { readonly reason: string; readonly target: string | null; readonly details: { readonly client_id: string } }
 
 /** Opens refresh families, and goes on with them. */
 export interface TokenGrants {
@@ -78,13 +82,8 @@ export interface TokenGrants {
 }
 
 /** The refresh half of `tokens`. */
-export function createTokenGrants ({ stores, settings, owners, revocation, issue, log }: TokenGrantsParts): TokenGrants {
+export function createTokenGrants ({ stores, settings, owners, revocation, issue, log, tellRefused }: TokenGrantsParts): TokenGrants {
   const { refreshIdleSeconds, refreshAbsoluteSeconds, replaySeconds } = settings
-
-  function refused (reason: string, family?: RefreshFamily): Error {
-    log.info({ reason, family: family?.id }, 'a refresh token was refused')
-    return oauthError('invalid_grant')
-  }
 
   /** Uses a token up; where it was used before, the family, its access tokens and the event are written together. */
   async function rotate (rotation: RefreshRotation, { active, origin = {} }: { active: boolean; origin?: TokenOrigin | undefined }): Promise<RefreshOutcome> {
@@ -116,13 +115,19 @@ export function createTokenGrants ({ stores, settings, owners, revocation, issue
         // Whoever logs the subject out from here on finds this family; whoever did before could not.
         const loggedOut = await set.revocations.isRevoked({ tokenId: '', familyId: null, subject, clientId: null, issuedAt: authenticatedAt }, new Date())
         if (loggedOut) throw oauthError('invalid_grant')
-        await set.audit.append({ ...origin, event: 'authn_token_created', outcome: 'success', actor: subject, target: opened.id, details: { client_id: clientId } })
+        await set.audit.append({ ...origin, event: 'authn_token_created', outcome: 'success', actor: subject, target: opened.id, details: { kind: 'refresh_token', client_id: clientId, scopes } })
         return opened
       })
       return { ...issue({ subject, clientId, scopes, familyId: family.id }), refreshToken, scopes }
     },
 
-    async refresh ({ refreshToken, clientId, allowed, scopes: asked, origin }) {
+    async refresh ({ refreshToken, clientId, allowed, scopes: asked, origin = {} }) {
+      const refused = (reason: string, family?: RefreshFamily): Error => {
+        log.info({ reason, family: family?.id }, 'a refresh token was refused')
+        // The reuse is told where the family ends.
+        if (reason !== 'reused') tellRefused({ ...origin, actor: family?.subject ?? null, reason, target: family?.id ?? null, details: { client_id: clientId } })
+        return oauthError('invalid_grant')
+      }
       if (!isRefreshToken(refreshToken)) throw refused('not a refresh token')
       const digest = digestOfRefreshToken(refreshToken)
       const found = await stores.refreshTokens.findByDigest(digest)

@@ -34,7 +34,7 @@ interface RingKey {
 const ALL = new Date(0)
 
 /** Opens the keys of the store; the first process of all makes the first one. */
-export async function openTokenKeys (store: SigningKeyStore, wrappingKey: Buffer, settings: TokensSettings): Promise<TokenKeys> {
+export async function openTokenKeys ({ store, onAdded }: { store: SigningKeyStore; onAdded: (kid: string) => Promise<void> }, wrappingKey: Buffer, settings: TokensSettings): Promise<TokenKeys> {
   const { algorithm, rotateKeysSeconds, keyLeadSeconds, lifetimeSeconds } = settings
   const { createTokenSigner } = await import('../credentials/jwt-signers.ts')
   let ring: ReadonlyMap<string, RingKey> = new Map()
@@ -61,7 +61,7 @@ export async function openTokenKeys (store: SigningKeyStore, wrappingKey: Buffer
   async function add (activeFrom: Date, current: string | null): Promise<boolean> {
     const made = await generateSigningKey(algorithm)
     const retireAt = later(activeFrom, rotateKeysSeconds)
-    return await store.insertIfCurrent({
+    const isAdded = await store.insertIfCurrent({
       kid: made.kid,
       algorithm,
       publicJwk: made.publicJwk,
@@ -71,6 +71,8 @@ export async function openTokenKeys (store: SigningKeyStore, wrappingKey: Buffer
       retireAt,
       expiresAt: later(retireAt, LONGEST_LIFE_SECONDS)
     }, current)
+    if (isAdded) await onAdded(made.kid)
+    return isAdded
   }
 
   async function newest (): Promise<SigningKey | undefined> {

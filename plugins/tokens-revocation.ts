@@ -3,12 +3,13 @@
 import { createRevokedTokens } from '../credentials/revoked-tokens.ts'
 import { refusal } from '../errors.ts'
 import { LONGEST_LIFE_SECONDS } from './tokens-options.ts'
+import type { EventOrigin } from '../guards/events.ts'
 import type { RevokedToken } from '../credentials/revoked-tokens.ts'
 import type { NewAuditEvent, Revocation, Stores, StoreSet } from '../stores/ports.ts'
 import type { TokensSettings } from './tokens-options.ts'
 
-/** What may be told of the request that is the reason: its client's address, id, method and route. */
-export type TokenOrigin = Pick<NewAuditEvent, 'ip' | 'request_id' | 'method' | 'route'>
+/** What may be told of the request that is the reason: `app.eventOrigin(request)`. */
+export type TokenOrigin = EventOrigin
 
 /** How {@link Tokens.revokeSubject} goes about it. */
 export interface RevokeSubjectOptions {
@@ -31,7 +32,7 @@ export interface TokenRevocation {
   /** The access tokens of a family that has ended in the transaction whose stores these are. */
   endAccessTokens (set: StoreSet, family: string, event: RevocationEvent): Promise<void>
   revokeSubject (subject: string, options?: RevokeSubjectOptions): Promise<void>
-  revokeClient (clientId: string): Promise<boolean>
+  revokeClient (clientId: string, options?: { origin?: TokenOrigin | undefined }): Promise<boolean>
 }
 
 type Reason = Pick<Revocation, 'kind' | 'id'> & { issuedBefore?: Date }
@@ -116,11 +117,13 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
       await (given === undefined || given === stores ? confirmed(revoke) : revoke(given))
     },
 
-    async revokeClient (clientId) {
+    async revokeClient (clientId, { origin = {} } = {}) {
       return await confirmed(async (set) => {
         const ended = await set.clients.revoke(clientId)
-        if (ended) await write(set, [{ kind: 'client', id: clientId }])
-        return ended
+        if (!ended) return false
+        await write(set, [{ kind: 'client', id: clientId }])
+        await set.audit.append({ ...origin, event: 'gatehouse_client_revoked', outcome: 'success', target: clientId })
+        return true
       })
     }
   }

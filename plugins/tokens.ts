@@ -3,6 +3,9 @@
 import { randomUUID } from 'node:crypto'
 import fp from 'fastify-plugin'
 import { revocableOf } from '../credentials/revoked-tokens.ts'
+import { hashOfName } from '../credentials/attempted-names.ts'
+import { isOauthError } from '../errors.ts'
+import { tellEvent } from '../guards/events.ts'
 import { isScope } from '../guards/scope.ts'
 import { createClientLimit } from './tokens-client-limit.ts'
 import { createTokenClients } from './tokens-clients.ts'
@@ -19,7 +22,7 @@ import type { PublicSigningJwk } from '../credentials/signing-keys.ts'
 import type { PrincipalGrant } from '../guards/principal.ts'
 import type { Client } from '../stores/ports.ts'
 import type { AuthenticatedClient, ClientCredentials } from './tokens-clients.ts'
-import type { IssuedToken, IssuedTokens, LoginContext, RefreshRequest, TokenGrant } from './tokens-grants.ts'
+import type { IssuedToken, IssuedTokens, LoginContext, RefreshRequest, RefusedRefresh, TokenGrant } from './tokens-grants.ts'
 import type { Introspection } from './tokens-introspection.ts'
 import type { RotateKeysOptions } from './tokens-keys.ts'
 import type { TokensOptions } from './tokens-options.ts'
@@ -60,7 +63,7 @@ export interface Tokens {
    * Signs an access token (RFC 9068 §2). Throws a `TypeError` for an empty subject or client, or scopes that are none. With
    * `authenticatedAt`, which is its `iat` then, one without a family is refused where the subject was logged out since.
    */
-  issue (grant: TokenGrant, context?: Pick<LoginContext, 'authenticatedAt'>): IssuedToken
+  issue (grant: TokenGrant, context?: LoginContext): IssuedToken
   /** Signs an access token and opens a refresh family: what a login ends with. `invalid_grant` for a subject that was logged out since `authenticatedAt`. */
   open (grant: TokenGrant, context?: LoginContext): Promise<IssuedTokens>
   /** The next tokens of a family, narrowed to what its owner and client have now; throws the errors of RFC 6749 §5.2. */
@@ -77,9 +80,9 @@ export interface Tokens {
    */
   revokeSubject (subject: string, options?: RevokeSubjectOptions): Promise<void>
   /** Ends a client, its tokens and the API keys that they made; whether it was there and not ended before. */
-  revokeClient (clientId: string): Promise<boolean>
+  revokeClient (clientId: string, options?: { origin?: TokenOrigin | undefined }): Promise<boolean>
   /** A confidential client; its secret is told this once. */
-  createClient (client: { name: string; grants: readonly string[]; scopes: readonly string[] }): Promise<{ client: Client; secret: string }>
+  createClient (client: { name: string; grants: readonly string[]; scopes: readonly string[]; origin?: TokenOrigin | undefined }): Promise<{ client: Client; secret: string }>
   /** Who asks (RFC 6749 §2.3): by Basic or form, or the public client; throws `invalid_client` and `invalid_request`, and `quota_exceeded` past 100 wrong secrets of a client in a minute. */
   authenticateClient (credentials: ClientCredentials): Promise<AuthenticatedClient>
   /** A new signing key, published now and used after `keyLeadSeconds`; its `kid`. */
@@ -97,7 +100,7 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
   const { issuer, audience, keyFile, createKey, lifetimeSeconds, keyLeadSeconds } = settings
   const { stores, log } = app
   const [{ loadKeyFile, loadOrCreateKeyFile }, { createTokenReader }] = await Promise.all([import('../credentials/key-file.ts'), import('./tokens-introspection.ts')])
-  const keys = await openTokenKeys(stores.signingKeys, await (createKey ? loadOrCreateKeyFile(keyFile) : loadKeyFile(keyFile)), settings)
+  const keys = await openTokenKeys({ store: stores.signingKeys, onAdded }, await (createKey ? loadOrCreateKeyFile(keyFile) : loadKeyFile(keyFile)), settings)
   const revocation = await openTokenRevocation(stores, settings)
   const owners = createTokenOwners(stores, settings)
   const clients = createTokenClients(stores, settings, createClientLimit(log))
@@ -117,7 +120,29 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
     return { accessToken, expiresInSeconds: exp - now }
   }
 
-  const { open, refresh } = createTokenGrants({ stores, settings, owners, revocation, issue, log })
+  async function onAdded (kid: string): Promise<void> {
+    await stores.audit.append({ event: 'gatehouse_key_rotated', outcome: 'success', target: kid })
+  }
+
+  /** Nothing but the token itself is made: there is no change to write the event with. */
+  function issueAlone (grant: TokenGrant, { origin, ...context }: LoginContext = {}): IssuedToken {
+    const issued = issue(grant, context)
+    tellEvent(app.server, { ...origin, event: 'authn_token_created', outcome: 'success', actor: grant.subject, details: { kind: 'access_token', client_id: grant.clientId, scopes: grant.scopes } })
+    return issued
+  }
+
+  async function authenticateClient (credentials: ClientCredentials): Promise<AuthenticatedClient> {
+    try {
+      return await clients.authenticate(credentials)
+    } catch (error) {
+      const name = credentials.clientId
+      if (isOauthError(error) && error.code === 'invalid_client') tellEvent(app.server, { ...credentials.origin, event: 'authn_login_fail', outcome: 'failure', actor: name === undefined ? null : hashOfName(name), scheme: 'client', reason: error.code })
+      throw error
+    }
+  }
+
+  const tellRefused = (event: RefusedRefresh): void => { tellEvent(app.server, { ...event, event: 'authn_login_fail', outcome: 'failure', scheme: 'refresh_token' }) }
+  const { open, refresh } = createTokenGrants({ stores, settings, owners, revocation, issue, log, tellRefused })
   app.decorate('tokens', Object.freeze<Tokens>({
     issuer,
     audience,
@@ -127,7 +152,7 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
     keySource: Object.freeze({ get: keys.find }),
     isRevoked: ({ claims }) => revocation.has(revocableOf(claims)),
     loadPrincipal: ({ claims }) => owners.principal(claims),
-    issue,
+    issue: issueAlone,
     open,
     refresh,
     introspect: reader.introspect,
@@ -136,7 +161,7 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
     revokeSubject: revocation.revokeSubject,
     revokeClient: revocation.revokeClient,
     createClient: clients.create,
-    authenticateClient: clients.authenticate,
+    authenticateClient,
     rotateKeys: keys.rotate
   }))
   const upkeep = createTokenUpkeep({ stores, settings, keys, revocation, log })

@@ -12,17 +12,19 @@ export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.protect(app.anyOf(app.bearer, app.session), app.requireScopes('admin'))
 
   app.get('/admin', {
+    config: { audit: true },
     schema: { operationId: 'getAdmin', tags, summary: 'A greeting for administrators', response: { 200: { $ref: 'Message#', description: 'The greeting.' } } }
   }, () => ({ message: 'You are an administrator.' }))
 
   app.get('/admin/users', {
+    config: { audit: true },
     schema: { operationId: 'listUsers', tags, summary: 'List accounts, newest first', querystring: SearchQuery, response: { 200: { $ref: 'UserPage#', description: 'A page of accounts.' } } }
   }, (request) => app.stores.users.list(request.query))
 
   app.patch('/admin/users/:id', {
     schema: { operationId: 'updateUser', tags, summary: 'Turn an account on or off, or give it other roles', params: UserParams, body: UserChange, response: { 200: { $ref: 'User#', description: 'The account as it is now.' }, 404: { description: 'There is no such account.' }, 409: { description: 'It is the last administrator.' } } }
   }, async (request) => {
-    const user = await app.accounts.update(request.params.id, request.body)
+    const user = await app.accounts.update(request.params.id, request.body, { origin: app.eventOrigin(request) })
     if (user === null) throw refusal('not_found')
     return user
   })

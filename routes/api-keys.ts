@@ -16,7 +16,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, async (request, reply) => {
     const { name, scopes, expires_in_days: expiresInDays, limit } = request.body
     const { apiKey, key } = await app.accounts.createApiKey(owner.principal(request), {
-      name, scopes, expiresInDays, limit: limit && { max: limit.max, windowSeconds: limit.window_seconds }
+      name, scopes, expiresInDays, origin: app.eventOrigin(request), limit: limit && { max: limit.max, windowSeconds: limit.window_seconds }
     })
     return reply.code(201).header('cache-control', 'no-store').send({ ...apiKey, key })
   })
@@ -30,7 +30,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     onRequest: owner,
     schema: { operationId: 'rotateApiKey', tags, summary: 'Put another key in the place of one of yours; it is shown once', params: ApiKeyParams, body: ApiKeyRotation, response: { 201: { $ref: 'IssuedApiKey#', description: 'The new key.' }, 404: { description: 'You have no such key, or it ended or was rotated before.' } } }
   }, async (request, reply) => {
-    const issued = await app.accounts.rotateApiKey(owner.principal(request), { id: request.params.id, overlapSeconds: request.body.overlap_seconds })
+    const issued = await app.accounts.rotateApiKey(owner.principal(request), { id: request.params.id, overlapSeconds: request.body.overlap_seconds, origin: app.eventOrigin(request) })
     if (issued === null) throw refusal('not_found')
     return reply.code(201).header('cache-control', 'no-store').send({ ...issued.apiKey, key: issued.key })
   })
@@ -39,7 +39,7 @@ export const apiKeyRoutes: FastifyPluginAsyncTypebox = async (app) => {
     onRequest: owner,
     schema: { operationId: 'revokeApiKey', tags, summary: 'Revoke an API key of yours', params: ApiKeyParams, response: { 204: { type: 'null', description: 'Revoked.' }, 404: { description: 'You have no such key.' } } }
   }, async (request, reply) => {
-    if (!await app.stores.apiKeys.revoke(request.params.id, owner.principal(request).subject)) throw refusal('not_found')
+    if (!await app.accounts.revokeApiKey(owner.principal(request), { id: request.params.id, origin: app.eventOrigin(request) })) throw refusal('not_found')
     return reply.code(204).send()
   })
 }

@@ -5,7 +5,8 @@ import { parseForm } from '../strict-form.ts'
 import { decodeUtf8 } from '../strict-json.ts'
 import { oauthErrorHandler, oauthRefusal } from './oauth-errors.ts'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onSendHookHandler } from 'fastify'
-import type { AuthenticatedClient, TokenOrigin } from '../plugins/tokens.ts'
+import type { OriginRequest } from '../guards/events.ts'
+import type { AuthenticatedClient } from '../plugins/tokens.ts'
 
 const FORM = 'application/x-www-form-urlencoded'
 
@@ -38,15 +39,9 @@ function withoutEmpty (form: Readonly<Record<string, string>>): Record<string, s
 }
 
 /** Who asks. */
-export async function clientOf (app: FastifyInstance, request: Pick<FastifyRequest, 'raw'>, form: { client_id?: string; client_secret?: string }): Promise<AuthenticatedClient> {
+export async function clientOf (app: FastifyInstance, request: OriginRequest, form: { client_id?: string; client_secret?: string }): Promise<AuthenticatedClient> {
   const { rawHeaders } = request.raw
-  return await app.tokens.authenticateClient({ rawHeaders, clientId: form.client_id, clientSecret: form.client_secret, address: app.clientAddress(request) })
-}
-
-/** What the audit log keeps of a request. */
-export function originOf (app: FastifyInstance, request: Pick<FastifyRequest, 'id' | 'method' | 'raw' | 'routeOptions'>): TokenOrigin {
-  const { id, method, routeOptions } = request
-  return { ip: app.clientAddress(request), request_id: id, method, route: routeOptions.url ?? null }
+  return await app.tokens.authenticateClient({ rawHeaders, clientId: form.client_id, clientSecret: form.client_secret, address: app.clientAddress(request), origin: app.eventOrigin(request) })
 }
 
 /** RFC 9110 §15.5.6: an endpoint that takes POST alone says so, before it looks at a body. */

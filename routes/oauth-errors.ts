@@ -35,6 +35,8 @@ export const oauthErrorHandler: NonNullable<RouteShorthandOptions['errorHandler'
   if (status >= 500) request.log.error({ err: error }, 'the token endpoint failed')
   else request.log.info({ code: error.code, reason: isRefusal(error) ? error.reason : undefined }, 'the token endpoint refused')
   const code = isOauthError(error) ? error.code : null
+  const event = status === 429 ? 'excess_rate_limit_exceeded' : (code ?? 'invalid_request') === 'invalid_request' && status < 500 ? 'input_validation_fail' : null
+  if (event !== null) request.server.tellEvent({ ...request.server.eventOrigin(request), event, outcome: 'failure', reason: event === 'input_validation_fail' ? 'invalid_request' : 'quota_exceeded' })
   if (code === 'invalid_client' && request.headers.authorization !== undefined) void reply.header('www-authenticate', 'Basic realm="api", charset="UTF-8"')
   if (isRefusal(error) && error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds))
   void reply.code(status).type(oauthRefusal.contentType).send(JSON.stringify(bodyFor(status, code)))

@@ -89,7 +89,7 @@ export const accountPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (
     schema: { hide, body: signInForm(pages.destinations) }
   }, async (request, reply) => {
     const { username, password, next } = request.body
-    const user = await app.session.open(request, reply, (open) => app.accounts.login({ username, password }, ({ id }, stores) => open(id, stores)))
+    const user = await app.session.open(request, reply, (open) => app.accounts.login({ username, password, origin: app.eventOrigin(request) }, ({ id }, stores) => open(id, stores)))
     if (user === null) throw refusal('validation', { errors: [{ pointer: '/password', in: 'body', detail: 'or the username is wrong' }] })
     return pages.redirect(reply, next === undefined ? '/' : next.slice(base.length))
   })
@@ -107,7 +107,7 @@ export const accountPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (
     const { name, expires_in_days: days } = request.body
     const wanted = chosen(request.body, scopes)
     if (wanted.length === 0) throw refusal('validation', { errors: [{ pointer: '/scopes', in: 'body', detail: 'needs at least one choice' }] })
-    return await showKey(request, reply, await app.accounts.createApiKey(app.session.principal(request), { name, scopes: wanted, expiresInDays: Number(days) }))
+    return await showKey(request, reply, await app.accounts.createApiKey(app.session.principal(request), { name, scopes: wanted, expiresInDays: Number(days), origin: app.eventOrigin(request) }))
   })
 
   app.post('/account/keys/:id/rotate', {
@@ -115,7 +115,7 @@ export const accountPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (
     onRequest: owner,
     schema: { hide, params: ApiKeyParams, body: RotationForm }
   }, async (request, reply) => {
-    const issued = await app.accounts.rotateApiKey(app.session.principal(request), { id: request.params.id, overlapSeconds: Number(request.body.overlap) })
+    const issued = await app.accounts.rotateApiKey(app.session.principal(request), { id: request.params.id, overlapSeconds: Number(request.body.overlap), origin: app.eventOrigin(request) })
     if (issued === null) throw refusal('not_found')
     return await showKey(request, reply, issued)
   })
@@ -125,7 +125,7 @@ export const accountPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (
     onRequest: owner,
     schema: { hide, params: ApiKeyParams, body: EmptyForm }
   }, async (request, reply) => {
-    if (!await app.stores.apiKeys.revoke(request.params.id, app.session.principal(request).subject)) throw refusal('not_found')
+    if (!await app.accounts.revokeApiKey(app.session.principal(request), { id: request.params.id, origin: app.eventOrigin(request) })) throw refusal('not_found')
     return pages.redirect(reply, '/', 'key-revoked')
   })
 
@@ -136,7 +136,7 @@ export const accountPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (
   }, async (request, reply) => {
     const { subject, sessionId } = app.session.principal(request)
     const { id } = request.params
-    if (!await app.stores.sessions.remove(id, { subject })) throw refusal('not_found')
+    if ((await app.session.revoke(request, { id, subject })).length === 0) throw refusal('not_found')
     if (id !== sessionId) return pages.redirect(reply, '/', 'session-ended')
     app.session.forget(reply)
     return pages.redirect(reply, '/', 'signed-out')
@@ -149,7 +149,7 @@ export const accountPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (
   }, async (request, reply) => {
     const { subject, sessionId } = app.session.principal(request)
     const isAll = request.body.which === 'all'
-    await app.stores.sessions.removeBySubject(subject, isAll ? {} : { except: sessionId })
+    await app.session.revoke(request, { subject, ...(isAll ? {} : { except: sessionId }) })
     if (!isAll) return pages.redirect(reply, '/', 'sessions-ended')
     app.session.forget(reply)
     return pages.redirect(reply, '/', 'signed-out')
@@ -163,7 +163,7 @@ export const accountPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = async (
     const { current_password: currentPassword, new_password: newPassword } = request.body
     const principal = app.session.principal(request)
     // Another id for the session that stays: whoever may have learned the old one is out.
-    await app.session.open(request, reply, (open) => app.accounts.changePassword(principal, { currentPassword, newPassword }, (stores) => open(principal.subject, stores)))
+    await app.session.open(request, reply, (open) => app.accounts.changePassword(principal, { currentPassword, newPassword, origin: app.eventOrigin(request) }, (stores) => open(principal.subject, stores)))
     return pages.redirect(reply, '/', 'password-changed')
   })
 }

@@ -5,7 +5,7 @@ import { clientForm, EmptyForm, ListQuery, rolesForm, UsersQuery, UserStateParam
 import { UserParams } from '../schemas/users.ts'
 import { choicesOf, chosen, clientView, eventView, pagerView, userView } from './pages-views.ts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
 import type { AuditEvent } from '../stores/ports.ts'
 import type { PageForm, RefusedForm } from './pages-forms.ts'
 import type { Done, Pages } from './pages-frame.ts'
@@ -30,6 +30,7 @@ export const administrationPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = 
   const { base, scopes, roles } = pages
   const hide = true
   app.protect(app.session, app.requireScopes('admin'))
+  const route = (form?: PageForm): { config: FastifyContextConfig } => ({ config: { ...pages.route(app.session, form).config, audit: true } })
 
   async function showUsers (request: FastifyRequest, reply: FastifyReply, refused?: RefusedForm): Promise<unknown> {
     const { cursor, q: text } = request.query as UsersQuery
@@ -60,36 +61,36 @@ export const administrationPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = 
   const usersForm: PageForm = { name: (request) => (request.params as { id?: string }).id ?? '', fields: { roles: { id: 'main', label: 'A role' } }, show: showUsers }
   const clientsForm: PageForm = { name: 'client', fields: clientFields, show: showClients }
 
-  app.get('/administration/users', { ...pages.route(app.session), schema: { hide, querystring: UsersQuery } }, (request, reply) => showUsers(request, reply))
+  app.get('/administration/users', { ...route(), schema: { hide, querystring: UsersQuery } }, (request, reply) => showUsers(request, reply))
 
   app.post('/administration/users/:id/roles', {
-    ...pages.route(app.session, usersForm),
+    ...route(usersForm),
     schema: { hide, params: UserParams, body: rolesForm(roles.map(({ field }) => field)) }
   }, async (request, reply) => {
-    if (await app.accounts.update(request.params.id, { roles: chosen(request.body, roles) }) === null) throw refusal('not_found')
+    if (await app.accounts.update(request.params.id, { roles: chosen(request.body, roles) }, { origin: app.eventOrigin(request) }) === null) throw refusal('not_found')
     return await backToUsers(request, reply, 'roles-saved')
   })
 
   app.post('/administration/users/:id/:state', {
-    ...pages.route(app.session, usersForm),
+    ...route(usersForm),
     schema: { hide, params: UserStateParams, body: EmptyForm }
   }, async (request, reply) => {
     const { id, state } = request.params
     const disabled = state === 'disable'
-    if (await app.accounts.update(id, { disabled }) === null) throw refusal('not_found')
+    if (await app.accounts.update(id, { disabled }, { origin: app.eventOrigin(request) }) === null) throw refusal('not_found')
     return await backToUsers(request, reply, disabled ? 'user-disabled' : 'user-enabled')
   })
 
-  app.get('/administration/clients', { ...pages.route(app.session), schema: { hide, querystring: ListQuery } }, (request, reply) => showClients(request, reply))
+  app.get('/administration/clients', { ...route(), schema: { hide, querystring: ListQuery } }, (request, reply) => showClients(request, reply))
 
   app.post('/administration/clients', {
-    ...pages.route(app.session, clientsForm),
+    ...route(clientsForm),
     schema: { hide, body: clientForm([...grants, ...scopes].map(({ field }) => field)) }
   }, async (request, reply) => {
     const client = { name: request.body.name, grants: chosen(request.body, grants), scopes: chosen(request.body, scopes) }
     const missing = (['grants', 'scopes'] as const).filter((list) => client[list].length === 0)
     if (missing.length > 0) throw refusal('validation', { errors: missing.map((list) => ({ pointer: `/${list}`, in: 'body', detail: 'needs at least one choice' })) })
-    const made = await app.tokens.createClient(client)
+    const made = await app.tokens.createClient({ ...client, origin: app.eventOrigin(request) })
     void reply.code(201).header('cache-control', 'no-store')
     return await pages.show(request, reply, 'secret', {
       title: 'The new client',
@@ -106,14 +107,14 @@ export const administrationPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = 
   })
 
   app.post('/administration/clients/:id/end', {
-    ...pages.route(app.session, clientsForm),
+    ...route(clientsForm),
     schema: { hide, params: ClientParams, body: EmptyForm }
   }, async (request, reply) => {
-    if (!await app.tokens.revokeClient(request.params.id)) throw refusal('not_found')
+    if (!await app.tokens.revokeClient(request.params.id, { origin: app.eventOrigin(request) })) throw refusal('not_found')
     return pages.redirect(reply, '/administration/clients', 'client-ended')
   })
 
-  app.get('/administration/events', { ...pages.route(app.session), schema: { hide, querystring: ListQuery } }, async (request, reply) => {
+  app.get('/administration/events', { ...route(), schema: { hide, querystring: ListQuery } }, async (request, reply) => {
     const { cursor } = request.query
     const { items, next } = await app.stores.audit.list({ limit: MOST, cursor })
     const names = await namesOf(items)

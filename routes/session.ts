@@ -40,7 +40,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
       }
     }
   }, async (request, reply) => {
-    const user = await app.session.open(request, reply, (open) => app.accounts.login(request.body, ({ id }, stores) => open(id, stores)))
+    const user = await app.session.open(request, reply, (open) => app.accounts.login({ ...request.body, origin: app.eventOrigin(request) }, ({ id }, stores) => open(id, stores)))
     if (user === null) {
       void reply.header('www-authenticate', app.session.challenge)
       throw refusal('invalid_credentials')
@@ -78,7 +78,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     onRequest: owner,
     schema: { operationId: 'endSessions', tags, summary: 'End all your sessions, this one too', response: { 204: { type: 'null', description: 'Ended.' } } }
   }, async (request, reply) => {
-    const ended = await app.stores.sessions.removeBySubject(owner.principal(request).subject)
+    const ended = await app.session.revoke(request, { subject: owner.principal(request).subject })
     if (ended.includes(app.session.current(request)?.id ?? '')) app.session.forget(reply)
     return reply.code(204).send()
   })
@@ -88,7 +88,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     schema: { operationId: 'endSession', tags, summary: 'End a session of yours', params: SessionParams, response: { 204: { type: 'null', description: 'Ended.' }, 404: { description: 'You have no such session.' } } }
   }, async (request, reply) => {
     const { id } = request.params
-    if (!await app.stores.sessions.remove(id, { subject: owner.principal(request).subject })) throw refusal('not_found')
+    if ((await app.session.revoke(request, { id, subject: owner.principal(request).subject })).length === 0) throw refusal('not_found')
     if (app.session.current(request)?.id === id) app.session.forget(reply)
     return reply.code(204).send()
   })

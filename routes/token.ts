@@ -2,7 +2,7 @@
 // 2.1 leaves out, for parity and for Swagger UI. Beside it revocation (RFC 7009) and introspection (RFC 7662).
 import { fault, oauthError } from '../errors.ts'
 import { IntrospectionRequest, IntrospectionResponse, RevocationRequest, TokenError, TokenRequest, TokenResponse } from '../schemas/tokens.ts'
-import { clientOf, consumes, oauthRoute, originOf, refuseOtherMethods, takeForms } from './oauth-endpoint.ts'
+import { clientOf, consumes, oauthRoute, refuseOtherMethods, takeForms } from './oauth-endpoint.ts'
 import { oauthAnswer } from './oauth-errors.ts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyInstance } from 'fastify'
@@ -41,11 +41,11 @@ async function byPassword ({ app, form, origin, client, scopes }: Asked): Promis
   const { username, password } = form
   if (username === undefined || password === undefined) throw oauthError('invalid_request')
   const authenticatedAt = new Date()
-  const user = await app.accounts.login({ username, password })
+  const user = await app.accounts.login({ username, password, origin })
   if (user === null) throw oauthError('invalid_grant')
   const grant = { subject: user.id, clientId: client.clientId, scopes: shared(app.accounts.scopesOf(user), scopes, client.scopes) }
   if (client.grants.includes('refresh_token')) return await app.tokens.open(grant, { authenticatedAt, origin })
-  return { ...app.tokens.issue(grant, { authenticatedAt }), scopes: grant.scopes }
+  return { ...app.tokens.issue(grant, { authenticatedAt, origin }), scopes: grant.scopes }
 }
 
 async function byRefreshToken ({ app, form, origin, client, scopes }: Asked): Promise<Issued> {
@@ -56,7 +56,7 @@ async function byRefreshToken ({ app, form, origin, client, scopes }: Asked): Pr
 
 async function byClientCredentials ({ app, client: { clientId, scopes: allowed = [] }, scopes }: Asked): Promise<Issued> {
   const grant = { subject: clientId, clientId, scopes: shared(allowed, scopes) }
-  return { ...app.tokens.issue(grant), scopes: grant.scopes }
+  return { ...app.tokens.issue(grant, { origin }), scopes: grant.scopes }
 }
 
 /** What is in all of the lists; asking for more grants what is left, and nothing left is an error. */
@@ -114,7 +114,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
     const grant = grantType === 'password' && !passwordGrant ? undefined : grants.get(grantType)
     if (grant === undefined) throw oauthError('unsupported_grant_type')
     if (!client.grants.includes(grantType)) throw oauthError('unauthorized_client')
-    const { accessToken, expiresInSeconds, refreshToken, scopes } = await grant({ app, form: request.body, origin: originOf(app, request), client, scopes: scopesAsked(request.body) })
+    const { accessToken, expiresInSeconds, refreshToken, scopes } = await grant({ app, form: request.body, origin: app.eventOrigin(request), client, scopes: scopesAsked(request.body) })
     return {
       access_token: accessToken, token_type: 'Bearer' as const, expires_in: expiresInSeconds, scope: scopes.join(' '),
       ...(refreshToken === undefined ? {} : { refresh_token: refreshToken })
@@ -135,7 +135,7 @@ export const tokenRoutes: FastifyPluginAsyncTypebox<TokenRoutesOptions> = async 
     }
   }, async (request, reply) => {
     const { clientId } = await clientOf(app, request, request.body)
-    await app.tokens.revoke(request.body.token, clientId, originOf(app, request))
+    await app.tokens.revoke(request.body.token, clientId, app.eventOrigin(request))
     return reply.code(200).send()
   })
 

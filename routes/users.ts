@@ -23,7 +23,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (a
     bodyLimit: 16_384,
     onRequest: [app.publicAccess('Nobody has an account before this'), app.limit({ name: 'register', max: 10, timeWindow: '1 minute', by: 'address' })],
     schema: { operationId: 'register', tags, summary: 'Make an account', body: Registration, response: { 201: { $ref: 'User#', description: 'The new account.' }, 409: { description: 'The name is taken.' }, 503: { description: 'Too many passwords wait to be hashed, or the stores do not answer.' } } }
-  }, async (request, reply) => reply.code(201).send(await app.accounts.register(request.body)))
+  }, async (request, reply) => reply.code(201).send(await app.accounts.register({ ...request.body, origin: app.eventOrigin(request) })))
 
   app.get('/users/me', {
     onRequest: me,
@@ -38,7 +38,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (a
     onRequest: me,
     schema: { operationId: 'updateMe', tags, summary: 'Change your profile', body: ProfileChange, response: { 200: { $ref: 'User#', description: 'Your account as it is now.' } } }
   }, async (request) => {
-    const user = await app.stores.users.updateProfile(me.principal(request).subject, request.body)
+    const user = await app.accounts.updateProfile(me.principal(request), request.body, { origin: app.eventOrigin(request) })
     if (user === null) throw refusal('not_found')
     return user
   })
@@ -50,7 +50,7 @@ export const userRoutes: FastifyPluginAsyncTypebox<UserRoutesOptions> = async (a
   }, async (request, reply) => {
     const { current_password: currentPassword, new_password: newPassword } = request.body
     const principal = me.principal(request)
-    const change = (within?: (stores: StoreSet) => Promise<void>) => app.accounts.changePassword(principal, { currentPassword, newPassword }, within)
+    const change = (within?: (stores: StoreSet) => Promise<void>) => app.accounts.changePassword(principal, { currentPassword, newPassword, origin: app.eventOrigin(request) }, within)
     // Another id for the session that stays: whoever may have learned the old one is out.
     await (principal.kind === 'session' ? app.session.open(request, reply, (open) => change((stores) => open(principal.subject, stores))) : change())
     return reply.code(204).send()

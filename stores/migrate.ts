@@ -3,6 +3,7 @@ import { Migrator } from 'kysely'
 import type { Kysely, Migration } from 'kysely'
 import { apiKeyUse } from './migrations/api-key-use.ts'
 import { apiKeys } from './migrations/api-keys.ts'
+import { auditChain } from './migrations/audit-chain.ts'
 import { auditEvents } from './migrations/audit-events.ts'
 import { clients } from './migrations/clients.ts'
 import { items } from './migrations/items.ts'
@@ -27,7 +28,8 @@ const migrations: Record<string, Migration> = {
   '0009_revocations': revocations,
   '0010_sessions': sessions,
   '0011_signing_keys': signingKeys,
-  '0012_audit_events': auditEvents
+  '0012_audit_events': auditEvents,
+  '0014_audit_chain': auditChain
 }
 
 /** The migrator over our own migrations; one that fails leaves nothing behind. */

@@ -123,6 +123,7 @@ export interface AuditEventTable {
   event: Fixed<string>
   outcome: Fixed<'success' | 'failure'>
   actor: Fixed<string | null>
+  scheme: Fixed<string | null>
   target: Fixed<string | null>
   ip: Fixed<string | null>
   method: Fixed<string | null>
@@ -130,6 +131,16 @@ export interface AuditEventTable {
   request_id: Fixed<string | null>
   reason: Fixed<string | null>
   details: Fixed<JsonText>
+  /** Its place in the chain, once it is sealed. */
+  seq: ColumnType<string | number | null, undefined, never>
+  hash: ColumnType<string | null, undefined, never>
+}
+
+/** Where the chain over the events stands: one row. */
+export interface AuditChainTable {
+  id: number
+  seq: ColumnType<string | number, number, number>
+  hash: string
 }
 
 export interface Database {
@@ -145,4 +156,5 @@ export interface Database {
   sessions: SessionTable
   signing_keys: SigningKeyTable
   audit_events: AuditEventTable
+  audit_chain: AuditChainTable
 }

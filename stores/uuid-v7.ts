@@ -18,9 +18,24 @@ export function uuidV7 (now: number = Date.now()): string {
     lastTime = Math.max(now, lastTime + 1)
     counter = randomInt(COUNTER_SEED)
   }
+  return written(lastTime, counter)
+}
+
+/** UUIDv7s of moments that are past, in their order; `times` ascend. */
+export function pastUuidsV7 (times: readonly number[]): string[] {
+  let last = -1
+  let next = 0
+  return times.map((time) => {
+    next = time === last && next + 1 < COUNTER_END ? next + 1 : randomInt(COUNTER_SEED)
+    last = time
+    return written(time, next)
+  })
+}
+
+function written (time: number, count: number): string {
   const bytes = randomBytes(16)
-  bytes.writeUIntBE(lastTime, 0, 6)
-  bytes.writeUInt16BE(0x7000 | counter, 6)
+  bytes.writeUIntBE(time, 0, 6)
+  bytes.writeUInt16BE(0x7000 | count, 6)
   bytes.writeUInt8(0x80 | (bytes.readUInt8(8) & 0x3f), 8)
   const hex = bytes.toString('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')

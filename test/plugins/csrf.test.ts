@@ -12,6 +12,7 @@ import { scopes } from '../../plugins/scopes.ts'
 import { sessionAuth } from '../../plugins/session-auth.ts'
 import { stores } from '../../plugins/stores.ts'
 import { openBrowser, sendTo } from '../fixtures/browser.ts'
+import { hear } from '../fixtures/events.ts'
 import { assertOptionRefused } from '../fixtures/guarded-service.ts'
 import { headerScheme } from '../fixtures/header-scheme.ts'
 import type { AddressInfo } from 'node:net'
@@ -274,18 +275,19 @@ t.test('who is nobody, or lacks a right, gets that answer; and forgeries use up 
   t.strictSame([(await app.inject(good)).statusCode, (await app.inject(good)).statusCode, (await app.inject(good)).statusCode], [200, 200, 429])
 })
 
-t.test('R116 what is refused in somebody\'s name is in the audit log, and what strangers send is not', async (t) => {
+t.test('R116 R200 what is refused in somebody\'s name is told with it, and what strangers send without', async (t) => {
   const { app, session } = await service(t)
+  const heard = hear(t, app)
   const { cookie } = await session()
   for (const headers of [{ cookie, origin: 'https://evil.example' }, { cookie, origin: own }, {}, { cookie: 'key=bad', origin: 'null' }]) {
     await app.inject({ method: 'POST', url: '/session?token=secret', headers, remoteAddress: '203.0.113.7' })
   }
   await app.inject({ method: 'POST', url: '/login', headers: { origin: 'https://evil.example' } })
-  const { items } = await app.stores.audit.list({ event: 'malicious_csrf' })
-  const expected = { outcome: 'failure', actor: 'alice', ip: '203.0.113.7', method: 'POST', route: '/session', request_id: String }
-  t.match(items, [{ ...expected, reason: 'csrf_token_invalid' }, { ...expected, reason: 'cross_site_request' }])
-  t.equal(items.length, 2)
-  t.notOk(JSON.stringify(items).includes('secret'))
+  const events = heard.take().filter(({ event }) => event === 'malicious_csrf')
+  const expected = { outcome: 'failure', actor: 'alice', scheme: 'session', ip: '203.0.113.7', method: 'POST', route: '/session', request_id: String }
+  t.match(events, [{ ...expected, reason: 'cross_site_request' }, { ...expected, reason: 'csrf_token_invalid' }, { actor: null, route: '/login', reason: 'cross_site_request' }])
+  t.equal(events.length, 3)
+  t.notOk(JSON.stringify(events).includes('secret'))
 })
 
 t.test('R114 refuseCrossSite lets through what says nothing, and refuses what comes from elsewhere', async (t) => {

@@ -1,13 +1,14 @@
 // What happened.
 import assert from 'node:assert/strict'
 import { setTimeout } from 'node:timers/promises'
-import type { NewAuditEvent } from '../../stores/ports.ts'
+import { CHAIN_START, verifyChain } from '../../credentials/audit-chain.ts'
+import type { NewAuditEvent, SealedAuditEvent, Stores } from '../../stores/ports.ts'
 import { UUID_V7 } from '../../stores/uuid-v7.ts'
-import { allOf, inSeconds, RFC_3339, storeCheck } from './check.ts'
+import { allOf, inParallel, inSeconds, RFC_3339, storeCheck } from './check.ts'
 import type { StoreCheck } from './check.ts'
 
 const whole: NewAuditEvent = {
-  event: 'authn_login_fail', outcome: 'failure', actor: 'alice', target: 'account', ip: '192.0.2.1', method: 'POST', route: '/token',
+  event: 'authn_login_fail', outcome: 'failure', actor: 'alice', scheme: 'basic', target: 'account', ip: '192.0.2.1', method: 'POST', route: '/token',
   request_id: 'req-1', reason: 'wrong_password', details: { attempt: 3, name: 'é\n' }
 }
 
@@ -20,7 +21,7 @@ export const auditChecks: readonly StoreCheck[] = [
     assert.ok(Math.abs(Date.parse(event.time) - before) < 5000)
     assert.deepEqual(event, { id: event.id, time: event.time, ...whole })
     assert.deepEqual(bare, {
-      id: bare.id, time: bare.time, event: 'sys_startup', outcome: 'success', actor: null, target: null, ip: null, method: null, route: null,
+      id: bare.id, time: bare.time, event: 'sys_startup', outcome: 'success', actor: null, scheme: null, target: null, ip: null, method: null, route: null,
       request_id: null, reason: null, details: {}
     })
     assert.deepEqual(await audit.list(), { items: [bare, event] })
@@ -45,5 +46,65 @@ export const auditChecks: readonly StoreCheck[] = [
     assert.deepEqual(await found({ from: half, event: 'authz_fail', actor: 'bob' }), since.filter(({ event, actor }) => event === 'authz_fail' && actor === 'bob'))
     assert.deepEqual(await found({ from: inSeconds(3600) }), [])
     assert.deepEqual(await found({ from: new Date(0), to: new Date('9999-12-31') }), newestFirst)
+  }),
+
+  storeCheck('audit: filters by subject, whether it did something or something was done to it, and by request', async ({ audit }) => {
+    const made = []
+    for (const [actor, target, request_id] of [['alice', 'bob', '1'], ['bob', 'alice', '2'], ['carol', 'bob', '2'], ['alice', 'alice', '3'], ['carol', null, '3']] as const) {
+      made.push(await audit.append({ event: 'authz_change', outcome: 'success', actor, target, request_id }))
+    }
+    const newestFirst = made.reverse()
+    const found = (query: Parameters<typeof audit.list>[0]) => allOf((cursor) => audit.list({ ...query, limit: 1, cursor }))
+    assert.deepEqual(await found({ subject: 'alice' }), newestFirst.filter(({ actor, target }) => actor === 'alice' || target === 'alice'))
+    assert.deepEqual(await found({ subject: 'bob', actor: 'carol' }), newestFirst.filter(({ actor, target }) => actor === 'carol' && target === 'bob'))
+    assert.deepEqual(await found({ request_id: '2' }), newestFirst.filter(({ request_id }) => request_id === '2'))
+    assert.deepEqual(await found({ subject: 'nobody' }), [])
+  }),
+
+  storeCheck('R201 audit: a batch has the times at which it happened', async ({ audit }) => {
+    const at = (seconds: number) => inSeconds(seconds - 60)
+    const times = [at(1), at(1), at(2)]
+    await audit.appendAll(times.map((time, index) => ({ ...whole, at: time, reason: String(index) })))
+    await audit.appendAll([])
+    const { items } = await audit.list()
+    assert.deepEqual(items.map(({ time, reason }) => [time, reason]), times.map((time, index) => [time.toISOString(), String(index)]).reverse())
+  }),
+
+  storeCheck('R206 audit: sealed once, in one chain without gaps, however many seal at once', async (stores, all) => {
+    const { audit } = stores
+    assert.deepEqual(await audit.chain(), { head: CHAIN_START, unsealed: { count: 0, oldest: null } })
+    assert.equal(await audit.seal(), 0)
+    const oldest = await audit.append(whole)
+    await Promise.all(all.map(({ audit }, index) => audit.appendAll(Array.from({ length: 300 }, () => ({ event: 'authz_fail', outcome: 'failure' as const, actor: String(index), at: new Date() })))))
+    const count = 1 + 300 * all.length
+    assert.deepEqual((await audit.chain()).unsealed, { count, oldest: oldest.time })
+    const sealed = await inParallel(all, 8, ({ audit }) => audit.seal())
+    assert.equal(sealed.reduce((sum, each) => sum + each, 0), Math.min(count, 8 * 500))
+    const { head, unsealed } = await audit.chain()
+    assert.deepEqual(unsealed, { count: 0, oldest: null })
+    const records = await recordsOf(stores)
+    assert.equal(records.length, count)
+    assert.deepEqual(await verifyChain(records, { heads: [head] }), { verified: head, fault: null })
+  }),
+
+  storeCheck('R206 audit: what a transaction adds is sealed after it, and what it takes back never', async ({ audit, transaction }) => {
+    await transaction(async (inside) => { await inside.audit.append(whole) })
+    await assert.rejects(transaction(async (inside) => {
+      await inside.audit.append(whole)
+      throw new Error('no')
+    }))
+    assert.equal(await audit.seal(), 1)
+    assert.deepEqual((await audit.sealed({ after: 0 })).map(({ seq, event }) => [seq, event]), [[1, whole.event]])
+    assert.deepEqual(await audit.sealed({ after: 1 }), [])
   })
 ]
+
+/** The whole chain. */
+async function recordsOf ({ audit }: Stores): Promise<SealedAuditEvent[]> {
+  const records: SealedAuditEvent[] = []
+  for (;;) {
+    const page = await audit.sealed({ after: records.length, limit: 100 })
+    if (page.length === 0) return records
+    records.push(...page)
+  }
+}

@@ -1,0 +1,46 @@
+// Checkpoints: where the chain of the audit log stood, signed, to be kept where whoever can write to the database cannot.
+// A key of its own follows from the key file, so that nothing more has to be kept secret.
+import { createPrivateKey, createPublicKey, hkdfSync } from 'node:crypto'
+import { createSigner, createVerifier } from 'fast-jwt'
+import { jwkThumbprint } from './thumbprint.ts'
+import type { ChainHead } from './audit-chain.ts'
+
+/** What a checkpoint says. */
+export interface Checkpoint extends ChainHead {
+  /** When it was signed, in seconds since the epoch. */
+  readonly iat: number
+}
+
+/** The public key of checkpoints (RFC 8037). */
+export interface CheckpointJwk {
+  readonly kty: 'OKP'
+  readonly crv: 'Ed25519'
+  readonly x: string
+  readonly kid: string
+}
+
+const TYPE = 'audit-checkpoint+jwt'
+const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
+
+/** What signs checkpoints under the key of a key file. */
+export function createCheckpointSigner (fileKey: Buffer): { readonly publicJwk: CheckpointJwk; sign (head: ChainHead): string } {
+  const seed = Buffer.from(hkdfSync('sha256', fileKey, '', 'gatehouse audit checkpoint', 32))
+  const privateKey = createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, seed]), format: 'der', type: 'pkcs8' })
+  const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' })
+  const kid = jwkThumbprint({ kty: 'OKP', crv: 'Ed25519', x })
+  const sign = createSigner({ key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), algorithm: 'EdDSA', kid, header: { alg: 'EdDSA', typ: TYPE } })
+  return { publicJwk: { kty: 'OKP', crv: 'Ed25519', x, kid }, sign: ({ seq, hash }) => sign({ seq, hash }) }
+}
+
+/** What a checkpoint says; `null` for whatever that key did not sign as one. */
+export function readCheckpoint (text: string, { kty, crv, x }: Pick<CheckpointJwk, 'kty' | 'crv' | 'x'>): Checkpoint | null {
+  const key = createPublicKey({ key: { kty, crv, x }, format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString()
+  const verify = createVerifier({ key, algorithms: ['EdDSA'], complete: true })
+  try {
+    const { header, payload: { seq, hash, iat } } = verify(text) as unknown as { header: { typ?: string }, payload: Partial<Checkpoint> }
+    if (header.typ !== TYPE) return null
+    return typeof seq === 'number' && Number.isSafeInteger(seq) && typeof hash === 'string' && typeof iat === 'number' ? { seq, hash, iat } : null
+  } catch {
+    return null
+  }
+}
