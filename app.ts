@@ -10,8 +10,10 @@ import { basicAuth } from './plugins/basic-auth.ts'
 import { bearerAuth } from './plugins/bearer-auth.ts'
 import { cors } from './plugins/cors.ts'
 import { csrf } from './plugins/csrf.ts'
+import { detections } from './plugins/detections.ts'
 import { guards } from './plugins/guards.ts'
 import { https } from './plugins/https.ts'
+import { metrics } from './plugins/metrics.ts'
 import { openapi } from './plugins/openapi.ts'
 import { passwords } from './plugins/passwords.ts'
 import { problems } from './plugins/problems.ts'
@@ -111,6 +113,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
     publicClient: 'demo',
     loadOwner: (subject) => app.accounts.grantFor(subject)
   })
+  await app.register(detections)
   await app.register(audit, { access: 'writes', keyFile: configuration.tokenKeyFile })
   await app.register(accounts, { roles: ROLES, defaultRoles: ['editor'], keepOne: 'admin' })
   await registerSchemes(app, publicUrl)
@@ -122,6 +125,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   if (configuration.docs === 'public') await app.register(openapi, document)
   else await app.register(openapi, configuration.docs === 'none' ? { ...document, docs: false, json: false, yaml: false } : { ...document, access: [basicLimit, app.anyOf(app.basic, app.session), app.requireScopes('admin')] })
 
+  await app.register(metrics, { access: [basicLimit, app.anyOf(app.bearer, app.basic), app.requireScopes('admin')] })
   await app.register(tokenRoutes, { passwordGrant: true })
   await app.register(wellKnownRoutes, { scopes: Object.keys(SCOPES), passwordGrant: true })
   const signInLimits = [

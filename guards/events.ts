@@ -34,7 +34,7 @@ export interface SecurityEvent {
 }
 
 /** The part of an event that its request tells. */
-export type EventOrigin = Pick<SecurityEvent, 'actor' | 'ip' | 'method' | 'route' | 'request_id'>
+export type EventOrigin = Pick<SecurityEvent, 'actor' | 'scheme' | 'ip' | 'method' | 'route' | 'request_id'>
 
 /** The part of a request that an event needs; every typed `FastifyRequest` is one. */
 export type OriginRequest = Pick<FastifyRequest, 'id' | 'method' | 'raw' | 'routeOptions' | 'server'>
@@ -139,7 +139,7 @@ export function publishEvent (message: SecurityEventMessage): void {
 export function eventOrigin (request: OriginRequest): EventOrigin {
   const { id, method, server, routeOptions } = request
   const state = stateOf(request)
-  const actor = state?.passed === true ? principalOf(state)?.subject ?? null : null
+  const principal = state?.passed === true ? principalOf(state) : null
   const ip = server.hasDecorator('clientAddress') ? server.clientAddress(request) : null
-  return { actor, ip, method, route: routeOptions.url ?? null, request_id: id }
+  return { actor: principal?.subject ?? null, scheme: principal?.scheme ?? null, ip, method, route: routeOptions.url ?? null, request_id: id }
 }

@@ -27,8 +27,7 @@ const byStatus: Readonly<Record<number, SecurityEventName>> = { 401: 'authn_logi
 /** The request was let in; a stranger's tells nothing. */
 export function tellPassed (state: GuardState, request: FastifyRequest): void {
   if (!isHeard()) return
-  const principal = principalOf(state)
-  if (principal !== null) tellEvent(request.server.server, { ...eventOrigin(request), event: 'gatehouse_authenticated', outcome: 'success', scheme: principal.scheme })
+  if (principalOf(state) !== null) tellEvent(request.server.server, { ...eventOrigin(request), event: 'gatehouse_authenticated', outcome: 'success' })
 }
 
 /** The request was refused; a service that cannot answer is no event of security. */

@@ -54,7 +54,7 @@ async function byRefreshToken ({ app, form, origin, client, scopes }: Asked): Pr
   return await app.tokens.refresh({ refreshToken, clientId: client.clientId, allowed: client.scopes, scopes, origin })
 }
 
-async function byClientCredentials ({ app, client: { clientId, scopes: allowed = [] }, scopes }: Asked): Promise<Issued> {
+async function byClientCredentials ({ app, origin, client: { clientId, scopes: allowed = [] }, scopes }: Asked): Promise<Issued> {
   const grant = { subject: clientId, clientId, scopes: shared(allowed, scopes) }
   return { ...app.tokens.issue(grant, { origin }), scopes: grant.scopes }
 }

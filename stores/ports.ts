@@ -538,7 +538,7 @@ export interface AuditEvent {
 }
 
 /** An event to keep; what is left out is `null`. */
-export type NewAuditEvent = Pick<AuditEvent, 'event' | 'outcome'> & Partial<Omit<AuditEvent, 'id' | 'time' | 'event' | 'outcome'>>
+export type NewAuditEvent = Pick<AuditEvent, 'event' | 'outcome'> & { [Member in Exclude<keyof AuditEvent, 'id' | 'time' | 'event' | 'outcome'>]?: AuditEvent[Member] | undefined }
 
 /** An event that happened a moment ago. */
 export type PastAuditEvent = NewAuditEvent & {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Kysely, Migration } from 'kysely'
 import { textOf } from './text.ts'
 
@@ -11,7 +12,7 @@ export const auditChain: Migration = {
     await db.schema.alterTable('audit_events').addColumn('seq', 'bigint').execute()
     for (const [name, on] of Object.entries(indexes)) await db.schema.createIndex(name).on('audit_events').columns(on).execute()
     await db.schema.createIndex('audit_events_by_seq').on('audit_events').column('seq').unique().execute()
-    await db.schema.createIndex('audit_events_unsealed').on('audit_events').column('id').where('seq', 'is', null).execute()
+    await db.schema.createIndex('audit_events_unsealed').on('audit_events').column('id').where(sql.ref('seq'), 'is', null).execute()
     await db.schema.createTable('audit_chain')
       .addColumn('id', 'integer', (column) => column.primaryKey().notNull())
       .addColumn('seq', 'bigint', (column) => column.notNull())

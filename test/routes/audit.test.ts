@@ -33,7 +33,7 @@ t.test('R200 R201 what changes something is recorded with it: who, what, from wh
   const tokens = (await demo.send(post('/token', { grant_type: 'password', username: 'alice', password }))).json<{ access_token: string; refresh_token: string }>()
   const first = await session(alice)
   const other = 'another lamp beside the harbour'
-  const [me, boss] = [{ actor: alice.id }, { actor: root.id, scheme: null }]
+  const [me, boss] = [{ actor: alice.id }, { actor: root.id, scheme: 'bearer' }]
 
   const rows: [title: string, request: InjectOptions | (() => InjectOptions | Promise<InjectOptions>), expected: object[]][] = [
     ['registration', json('POST', '/register', {}, { username: 'bob', email: 'bob@example.com', password }), [{ event: 'user_created', actor: null, target: String, details: { roles: ['editor'] } }]],
