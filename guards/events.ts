@@ -49,11 +49,13 @@ export interface SecurityEventMessage {
   readonly keptAs: string | null
 }
 
-interface EventKind {
+/** What an event is about. */
+export interface EventKind {
   /** How much it should worry whoever reads the log. */
   readonly level: 'info' | 'warn'
   /** Whether `audit` keeps it; the others are too many, and are for counting. */
   readonly recorded: boolean
+  /** A sentence for people. */
   readonly text: string
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { faults, refusals } from '../errors.ts'
+import { securityEvents } from '../guards/events.ts'
 import { storeContract } from '../testing/store-contract.ts'
 import { codeIn, fencesOf, loadSnippet, readDocument, root, snippetsOf, tableOf, writeSnippets } from './fixtures/documents.ts'
 import { exportsOf } from './fixtures/public-api.ts'
@@ -20,7 +21,7 @@ const pages = readdirSync(join(root, 'docs', 'plugins')).map((name) => name.repl
 const { exports: paths } = JSON.parse(readDocument('package.json')) as { exports: object }
 
 /** What is decorated, by page, with the interface that says how. */
-const services: Readonly<Record<string, string>> = { stores: 'stores/ports.ts Stores', passwords: 'credentials/passwords.ts Passwords', tokens: 'plugins/tokens.ts Tokens', accounts: 'plugins/accounts.ts Accounts' }
+const services: Readonly<Record<string, string>> = { stores: 'stores/ports.ts Stores', passwords: 'credentials/passwords.ts Passwords', tokens: 'plugins/tokens.ts Tokens', accounts: 'plugins/accounts.ts Accounts', audit: 'plugins/audit.ts Audit' }
 
 function pascal (page: string): string {
   return page.replace(/(?:^|-)(\w)/g, (_dash, letter: string) => letter.toUpperCase())
@@ -132,6 +133,28 @@ const tries: Readonly<Record<string, Try>> = {
     t.strictSame((await app.inject({ url: '/me', headers: { 'x-api-key': String(key) } })).json(), { subject: 'alice', keyId: 'laptop' })
     t.match(await app.inject('/me'), { statusCode: 401, headers: { 'www-authenticate': 'ApiKey realm="api", in="header", name="X-API-Key"' } })
     t.strictSame(await statuses(app, [{ url: '/me', headers: { 'x-api-key': 'wrong' } }, `/me?X-API-Key=${String(key)}`]), [401, 401])
+  },
+  async 'audit' (t, { app }) {
+    t.strictSame(tableOf('docs/plugins/audit.md', 'events').map(([name, level, recorded, text]) => [codeIn(name)[0], { level, recorded: recorded === 'yes', text }]), Object.entries(securityEvents))
+    const key = { 'x-api-key': 'k' }
+    t.strictSame(await statuses(app, [{ url: '/report', headers: key }, '/report', { method: 'POST', url: '/mail', headers: key }, { url: '/report', headers: { 'x-api-key': 'x' } }]), [200, 401, 200, 401])
+    await app.audit.flush()
+    t.strictSame((await app.stores.audit.list()).items.map(({ event }) => event), ['authn_login_fail', 'gatehouse_endpoint_used', 'acme_mail_sent', 'gatehouse_endpoint_used', 'sys_startup'])
+    t.match((await app.inject({ url: '/chain', headers: key })).json(), { fault: null })
+  },
+  async 'detections' (t, { app, alarms }) {
+    const names = tableOf('docs/plugins/detections.md', 'detections').map(([name]) => codeIn(name)[0] ?? '')
+    t.equal(names.length, 4)
+    for (const name of names) t.ok(Object.hasOwn(securityEvents, name), name)
+    for (let n = 0; n < 12; n++) await app.inject({ url: '/me', headers: basicOf(`user-${String(n)}`, 'guess') })
+    t.strictSame(alarms, ['from 127.0.0.1'])
+  },
+  async 'metrics' (t, { app, key }) {
+    t.strictSame(await statuses(app, ['/metrics', { url: '/report', headers: { 'x-api-key': 'wrong' } }]), [401, 401])
+    const { body } = await app.inject({ url: '/metrics', headers: { 'x-api-key': String(key) } })
+    t.match(body, /^gatehouse_authentication_attempts_total\{scheme="apiKey",result="failure"\} 1$/m)
+    const helps = [...body.matchAll(/^# HELP (\S+) (.+)$/gm)].map(([, name, text]) => [name, text])
+    t.strictSame(tableOf('docs/plugins/metrics.md', 'metrics').map(([name, , text]) => [codeIn(name)[0], text]), helps)
   },
   async 'basic-auth' (t, { app, password }) {
     t.strictSame((await app.inject({ url: '/me', headers: basicOf('alice', password) })).json(), { username: 'alice' })

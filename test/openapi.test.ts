@@ -131,7 +131,9 @@ const rows: [string, string, string[][] | 'public', string[], string[]][] = [
   ['GET', '/admin/users', byTokenOrSession, ['admin'], []],
   ['POST', '/admin/clients', byTokenOrSession, ['admin'], []],
   ['GET', '/admin/clients', byTokenOrSession, ['admin'], []],
-  ['DELETE', '/admin/clients/:id', byTokenOrSession, ['admin'], []]
+  ['DELETE', '/admin/clients/:id', byTokenOrSession, ['admin'], []],
+  ['GET', '/admin/audit', byTokenOrSession, ['admin'], []],
+  ['GET', '/metrics', [['bearer'], ['basic']], ['admin'], ['basic-failures 20/60 by address']]
 ]
 
 t.test('R010 R208 the routes are those of the design, nothing missing and nothing more, and OpenAPI says what is enforced', async (t) => {
@@ -163,7 +165,7 @@ t.test('R010 R208 the routes are those of the design, nothing missing and nothin
       t.strictSame(route?.limits.map(({ name, max, windowSeconds, by }) => `${name} ${String(max)}/${String(windowSeconds)} by ${by}`), limits)
 
       const operation = document.paths[url.replace(/:(\w+)/g, '{$1}')]?.[method.toLowerCase()]
-      if (/^\/(docs|openapi)/.test(url)) {
+      if (/^\/(docs|openapi|metrics)/.test(url)) {
         t.equal(operation, undefined)
         return
       }
@@ -179,7 +181,7 @@ t.test('R010 R208 the routes are those of the design, nothing missing and nothin
   }
   const form = document.paths['/token']?.['post']?.requestBody?.content['application/x-www-form-urlencoded']?.schema.properties
   t.match(form, { username: { deprecated: true }, password: { deprecated: true } }, 'R137')
-  t.equal(operationsOf(document).length, rows.filter(([, url]) => !/^\/(docs|openapi)/.test(url)).length, 'nothing more is documented')
+  t.equal(operationsOf(document).length, rows.filter(([, url]) => !/^\/(docs|openapi|metrics)/.test(url)).length, 'nothing more is documented')
 })
 
 t.test('R001 R208 nobody gets 401 exactly where OpenAPI says so, and every answer is as documented', async (t) => {
