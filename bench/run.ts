@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { bootTimes } from './boot.ts'
+import { eventTime } from './events.ts'
 import { growth } from './growth.ts'
 import { hookTime } from './hooks.ts'
 import { loginFloods } from './logins.ts'
@@ -55,7 +56,9 @@ async function inProcess (): Promise<InProcess[]> {
     { what: 'scopes, over bearer', nanoseconds: await time('bearer + scopes') - bearer, target: 1000 },
     { what: 'anyOf of two and scopes, over bearer', nanoseconds: await time('anyOf(bearer, apiKey) + scopes, by token') - bearer, target: 2000 },
     { what: 'anyOf of two and scopes, over API key', nanoseconds: await time('anyOf(bearer, apiKey) + scopes, by key') - key, target: 2000 },
-    { what: 'API key, and what verify does', nanoseconds: key }
+    { what: 'API key, and what verify does', nanoseconds: key },
+    { what: 'an event that is counted, with audit, metrics and detections', nanoseconds: await eventTime('gatehouse_authenticated'), target: 5000 },
+    { what: 'an event that is recorded, with the same', nanoseconds: await eventTime('gatehouse_endpoint_used'), target: 5000 }
   ]
 }
 

@@ -7,6 +7,7 @@ import type { FastifyHttpOptions, FastifyRequest, FastifyServerOptions } from 'f
 import { createClientAddress, createSecurityCheck } from '../guards/client-address.ts'
 import { assertInteger, assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
 import { createRequestCheck } from './server-request-check.ts'
+import { serializeError, withoutSecrets } from './server-log.ts'
 import { answerClientError, createFrameworkErrors } from './server-answers.ts'
 import { createValidatorFactory } from './server-validation.ts'
 
@@ -126,9 +127,14 @@ const redactedPaths = secretHeaders.flatMap((name) => [`headers["${name}"]`, `*.
 
 function loggerOf (logger: boolean | LoggerOptions): boolean | LoggerOptions {
   if (logger === false) return false
-  const { redact, serializers, ...rest }: LoggerOptions = logger === true ? {} : logger
+  const { redact, serializers, formatters, ...rest }: LoggerOptions = logger === true ? {} : logger
   const own = Array.isArray(redact) || redact === undefined ? { paths: redact ?? [] } : redact
-  return { ...rest, redact: { ...own, paths: [...own.paths, ...redactedPaths] }, serializers: { req: serializeRequest, ...serializers } }
+  return {
+    ...rest,
+    redact: { ...own, paths: [...own.paths, ...redactedPaths] },
+    serializers: { req: serializeRequest, err: (error: unknown) => serializeError(error), ...serializers },
+    formatters: { ...formatters, log: (logged) => withoutSecrets(formatters?.log?.(logged) ?? logged) }
+  }
 }
 
 function serializeRequest (request: FastifyRequest): { method: string; url: string; host: string; remoteAddress: string; remotePort?: number } {

@@ -401,6 +401,39 @@ t.test('logs redact credentials and drop queries', async (t) => {
   t.match(serverOptions({ logger: true }).logger, { redact: { paths: Array } })
 })
 
+const secret = 'hunter2'
+const named: [title: string, logged: object][] = [
+  ['a header in any case', { headers: { Authorization: secret, COOKIE: secret, 'Set-Cookie': [secret] } }],
+  ['a header, however deep', { a: { b: [{ response: { headers: { 'X-Api-Key': secret } } }] } }],
+  ['a field of a form', { body: { password: secret, client_secret: secret, refresh_token: secret }, token: secret }],
+  ['a request that hangs on an error', { err: Object.assign(new Error('failed'), { config: { headers: { Authorization: secret } }, response: { data: { access_token: secret } } }) }],
+  ['an error behind an error', { err: new Error('failed', { cause: Object.assign(new Error('deeper'), { request: { auth: secret } }) }) }],
+  ['an error in a list', { failures: [Object.assign(new Error('failed'), { headers: { cookie: secret } })] }]
+]
+
+t.test('R203 credentials are redacted under any case, and however deep', async (t) => {
+  const written: string[] = []
+  const stream = { write: (line: string) => { written.push(line) } }
+  const app = Fastify(serverOptions({ logger: { level: 'debug', stream, formatters: { log: (logged) => ({ ...logged, mine: 'kept' }) } } }))
+  t.teardown(() => app.close())
+  for (const [title, logged] of named) {
+    await t.test(title, async (t) => {
+      app.log.error({ seen: 'seen', ...logged }, 'logged')
+      const line = written.at(-1) ?? ''
+      t.match(JSON.parse(line), { msg: 'logged', seen: 'seen', mine: 'kept' })
+      t.notMatch(line, secret)
+    })
+  }
+  app.log.error({ err: Object.assign(new Error('failed', { cause: new TypeError('deeper') }), { code: 'E_FAILED', statusCode: 503 }) })
+  t.match(JSON.parse(written.at(-1) ?? ''), { err: { type: 'Error', message: 'failed', stack: String, code: 'E_FAILED', statusCode: 503, cause: { type: 'TypeError', message: 'deeper' } } })
+  app.log.error(new Error('alone'))
+  t.match(JSON.parse(written.at(-1) ?? ''), { err: { message: 'alone' } })
+  const endless: { self?: unknown } = {}
+  endless.self = endless
+  app.log.info({ endless, list: [1, null, 'x', new Date(0)] })
+  t.match(JSON.parse(written.at(-1) ?? ''), { list: [1, null, 'x', '1970-01-01T00:00:00.000Z'] })
+})
+
 t.test('R187 R190 R154 F7 options are refused', (t) => {
   const rows: [string, unknown][] = [
     ['insecureHTTPParser', { insecureHTTPParser: true }], ['http', { http: { insecureHTTPParser: true } }], ['an unknown option', { trustProxy: true }],
