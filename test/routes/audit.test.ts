@@ -49,7 +49,7 @@ t.test('R200 R201 what changes something is recorded with it: who, what, from wh
     ['the same roles again', json('PATCH', `/admin/users/${alice.id}`, admin, { roles: ['viewer'] }), []],
     ['turned off', json('PATCH', `/admin/users/${alice.id}`, admin, { disabled: true }), [{ event: 'user_archived', ...boss, target: alice.id }]],
     ['turned on', json('PATCH', `/admin/users/${alice.id}`, admin, { disabled: false }), [{ event: 'gatehouse_user_restored', ...boss, target: alice.id }]],
-    ['a new client', json('POST', '/admin/clients', admin, { name: 'two', grants: ['client_credentials'], scopes: [] }), [{ event: 'gatehouse_client_created', ...boss, target: String }]],
+    ['a new client', json('POST', '/admin/clients', admin, { name: 'two', grants: ['client_credentials'], scopes: ['items:read'] }), [{ event: 'gatehouse_client_created', ...boss, target: String }]],
     ['the end of a client', { method: 'DELETE', url: `/admin/clients/${clientId}`, headers: admin }, [{ event: 'gatehouse_client_revoked', ...boss, target: clientId }]],
     ['change of password', async () => json('PUT', '/users/me/password', await demo.token(alice), { current_password: password, new_password: other }), [{ event: 'authn_password_change', ...me, target: alice.id, scheme: 'bearer' }]]
   ]
@@ -89,7 +89,7 @@ t.test('R200 what fails is recorded, and never the name that was tried', async (
     ['not an administrator', { url: '/admin', headers }, [{ event: 'authz_fail', actor: alice.id, reason: 'insufficient_scope' }]],
     ['a body that does not fit', json('POST', '/register', {}, { username: 'x' }), [{ event: 'input_validation_fail', actor: null, reason: 'validation', details: { in: ['body'] } }]],
     ['a body of no known type', { method: 'POST', url: '/register', headers: { 'content-type': 'text/plain' }, payload: 'x' }, [{ event: 'input_validation_fail', reason: 'unsupported_media_type' }]],
-    ['a form that does not fit', post('/token', { grant_type: 'password', scope: '"' }), [{ event: 'input_validation_fail', reason: 'invalid_request' }]]
+    ['a form that does not fit', post('/token', { scope: 'me' }), [{ event: 'input_validation_fail', reason: 'invalid_request' }]]
   ]
   for (const [title, request, expected] of rows) {
     await t.test(title, async (t) => {
