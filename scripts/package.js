@@ -91,8 +91,9 @@ async function tryPlugins () {
   await tryAlone('', { imported: core })
   await eachOf(Object.entries({ ...plugins, ...others }), ([path, packages]) => tryAlone(path, packages))
   await run(consumer, process.execPath, '--input-type=module', '--eval', subpaths.map((path) => `await import('${name}${path}')`).join('\n'))
-  await install(consumer, `${sqlite}@${peerDependencies[sqlite]}`)
-  await tryAlone('stores', plugins.stores)
+  // The demo needs both.
+  await install(consumer, ...[sqlite, 'prom-client'].map((peer) => `${peer}@${peerDependencies[peer]}`))
+  for (const path of ['stores', 'metrics']) await tryAlone(path, plugins[path])
   return `${Object.keys(plugins).length} plugins, each from ${name}/<name> in a process of its own; ${subpaths.length} paths import`
 }
 
