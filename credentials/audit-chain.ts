@@ -4,17 +4,29 @@ import { hash } from 'node:crypto'
 
 /** What a record says, as far as the chain covers it. */
 export interface ChainedEvent {
+  /** UUIDv7; its time is that of the event. */
   readonly id: string
+  /** What happened. */
   readonly event: string
+  /** How it ended. */
   readonly outcome: string
+  /** Who did it. */
   readonly actor: string | null
+  /** The scheme that the credentials were presented to. */
   readonly scheme: string | null
+  /** To whom or what it was done. */
   readonly target: string | null
+  /** The client's address. */
   readonly ip: string | null
+  /** The method of the request. */
   readonly method: string | null
+  /** The pattern of the route. */
   readonly route: string | null
+  /** The id that the log has. */
   readonly request_id: string | null
+  /** Why, as a code. */
   readonly reason: string | null
+  /** What else there is to say. */
   readonly details: Readonly<Record<string, unknown>>
 }
 

@@ -13,9 +13,13 @@ export interface Checkpoint extends ChainHead {
 
 /** The public key of checkpoints (RFC 8037). */
 export interface CheckpointJwk {
+  /** An octet key pair. */
   readonly kty: 'OKP'
+  /** Its curve. */
   readonly crv: 'Ed25519'
+  /** The key itself, in base64url. */
   readonly x: string
+  /** Its RFC 7638 thumbprint. */
   readonly kid: string
 }
 

@@ -35,7 +35,7 @@ async function load (): Promise<typeof import('prom-client')> {
   try {
     return await import('prom-client')
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') throw fault('GATEHOUSE_PEER_MISSING', 'metrics needs it: npm install prom-client')
+    if (error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND') throw fault('GATEHOUSE_PEER_MISSING', 'metrics needs a package: npm install prom-client')
     throw error
   }
 }
