@@ -1,7 +1,6 @@
 // Checkpoints: where the chain of the audit log stood, signed, to be kept where whoever can write to the database cannot.
 // A key of its own follows from the key file, so that nothing more has to be kept secret.
 import { createPrivateKey, createPublicKey, hkdfSync } from 'node:crypto'
-import { createSigner, createVerifier } from 'fast-jwt'
 import { jwkThumbprint } from './thumbprint.ts'
 import type { ChainHead } from './audit-chain.ts'
 
@@ -27,7 +26,8 @@ const TYPE = 'audit-checkpoint+jwt'
 const ED25519_PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /** What signs checkpoints under the key of a key file. */
-export function createCheckpointSigner (fileKey: Buffer): { readonly publicJwk: CheckpointJwk; sign (head: ChainHead): string } {
+export async function createCheckpointSigner (fileKey: Buffer): Promise<{ readonly publicJwk: CheckpointJwk; sign (head: ChainHead): string }> {
+  const { createSigner } = await import('fast-jwt')
   const seed = Buffer.from(hkdfSync('sha256', fileKey, '', 'gatehouse audit checkpoint', 32))
   const privateKey = createPrivateKey({ key: Buffer.concat([ED25519_PKCS8, seed]), format: 'der', type: 'pkcs8' })
   const { x = '' } = createPublicKey(privateKey).export({ format: 'jwk' })
@@ -37,7 +37,8 @@ export function createCheckpointSigner (fileKey: Buffer): { readonly publicJwk: 
 }
 
 /** What a checkpoint says; `null` for whatever that key did not sign as one. */
-export function readCheckpoint (text: string, { kty, crv, x }: Pick<CheckpointJwk, 'kty' | 'crv' | 'x'>): Checkpoint | null {
+export async function readCheckpoint (text: string, { kty, crv, x }: Pick<CheckpointJwk, 'kty' | 'crv' | 'x'>): Promise<Checkpoint | null> {
+  const { createVerifier } = await import('fast-jwt')
   const key = createPublicKey({ key: { kty, crv, x }, format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString()
   const verify = createVerifier({ key, algorithms: ['EdDSA'], complete: true })
   try {

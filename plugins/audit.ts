@@ -117,7 +117,7 @@ async function auditPlugin (app: FastifyInstance, options: AuditOptions): Promis
 
 async function openSigner (keyFile: string) {
   const [{ loadKeyFile }, { createCheckpointSigner }] = await Promise.all([import('../credentials/key-file.ts'), import('../credentials/audit-checkpoints.ts')])
-  return createCheckpointSigner(await loadKeyFile(keyFile))
+  return await createCheckpointSigner(await loadKeyFile(keyFile))
 }
 
 /**

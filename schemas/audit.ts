@@ -3,13 +3,13 @@ import { Type } from '@sinclair/typebox'
 import type { Static } from '@sinclair/typebox'
 import { Cursor, Id, LINE, PageQuery, Timestamp } from './common.ts'
 
-const nullable = (description: string, maxLength = 512) => Type.Union([Type.String({ maxLength }), Type.Null()], { description })
+const nullable = (description: string, maxLength = 512) => Type.Union([Type.String({ pattern: LINE, maxLength }), Type.Null()], { description })
 const name = Type.String({ pattern: '^[a-z0-9_]+$', minLength: 1, maxLength: 64, description: 'In words of the OWASP logging vocabulary.', examples: ['authn_login_fail'] })
 
 export const AuditEvent = Type.Object({
   id: Id,
   time: Timestamp,
-  event: Type.String({ maxLength: 512, description: 'In words of the OWASP logging vocabulary.', examples: ['authn_login_fail'] }),
+  event: Type.String({ pattern: LINE, maxLength: 512, description: 'In words of the OWASP logging vocabulary.', examples: ['authn_login_fail'] }),
   outcome: Type.Union([Type.Literal('success'), Type.Literal('failure')], { description: 'How it ended.' }),
   actor: nullable('Who did it: a subject, or the hash of a name that was tried.'),
   scheme: nullable('The scheme that the credentials were presented to.'),

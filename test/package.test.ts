@@ -71,7 +71,7 @@ t.test('npm pack takes the build and the documents, and nothing else', async (t)
 t.test('every plugin has a path of its own, and its name is in the index', async (t) => {
   const camel = (name: string): string => name.replace(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase())
   const alone = pathsOfPlugins.map(camel)
-  const beside = ['cspNonce', 'fault', 'faults', 'formatChallenge', 'isRefusal', 'problemOf', 'refusal', 'refusals']
+  const beside = ['EVENT_CHANNEL', 'cspNonce', 'fault', 'faults', 'formatChallenge', 'hashOfRecord', 'isRefusal', 'problemOf', 'readCheckpoint', 'refusal', 'refusals', 'securityEvents', 'verifyChain']
   t.strictSame([...alone, ...beside].sort(), Object.keys(gatehouse).sort())
 })
 

@@ -192,7 +192,7 @@ t.test('R206 records are sealed by themselves, and a checkpoint holds them', asy
   })
   t.equal(head.seq, 2)
   const { checkpoint, publicJwk } = await app.audit.checkpoint()
-  t.match(readCheckpoint(checkpoint, publicJwk), head)
+  t.match(await readCheckpoint(checkpoint, publicJwk), head)
   t.strictSame(await verifyChain(await app.stores.audit.sealed({ after: 0 }), { heads: [head] }), { verified: head, fault: null })
   const rival = await openSqlite(file)
   t.teardown(() => rival.destroy())
