@@ -14,6 +14,7 @@ import { apiKeyAuth } from '../../plugins/api-key-auth.ts'
 import { audit } from '../../plugins/audit.ts'
 import { stores } from '../../plugins/stores.ts'
 import { openSqlite } from '../../stores/sqlite.ts'
+import { buildDemo, password } from '../demo.ts'
 import { assertOptionRefused } from '../fixtures/guarded-service.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
@@ -176,6 +177,22 @@ t.test('R205 a store that does not answer gets them later, in order, and each on
   await sql`alter table elsewhere rename to audit_events`.execute(rival)
   await app.audit.flush()
   t.strictSame((await app.stores.audit.list({ event: whole.event })).items.map(({ target }) => target), ['2', '1', '0'])
+})
+
+t.test('R205 a login that cannot be recorded does not happen', async (t) => {
+  const demo = await buildDemo(t)
+  const { id } = await demo.person('alice')
+  await demo.app.audit.flush()
+  const rival = await openSqlite(join(t.testdirName, 'gatehouse.sqlite'))
+  t.teardown(() => rival.destroy())
+  const login = { method: 'POST', url: '/session', headers: { host: 'localhost', 'sec-fetch-site': 'same-origin' }, payload: { username: 'alice', password } } as const
+  await sql`alter table audit_events rename to elsewhere`.execute(rival)
+  const refused = await demo.send(login)
+  t.equal(refused.statusCode, 503)
+  t.equal(refused.headers['set-cookie'], undefined)
+  await sql`alter table elsewhere rename to audit_events`.execute(rival)
+  t.strictSame(await demo.app.stores.sessions.listBySubject(id), { items: [] })
+  t.equal((await demo.send(login)).statusCode, 201)
 })
 
 t.test('R206 records are sealed by themselves, and a checkpoint holds them', async (t) => {
