@@ -8,7 +8,7 @@ import { onStoreChange } from './store-changes.ts'
 import type { PresentedApiKey } from '../credentials/api-keys.ts'
 import type { EventOrigin } from '../guards/events.ts'
 import type { Awaitable, Principal, PrincipalGrant } from '../guards/principal.ts'
-import type { ApiKey, Stores, StoreSet, User } from '../stores/ports.ts'
+import type { ApiKey, NewAuditEvent, Stores, User } from '../stores/ports.ts'
 import type { ApiKeyGrant } from './api-key-auth.ts'
 import type { KeyLimit } from './api-key-limits.ts'
 import type { KeyUses } from './accounts-key-uses.ts'
@@ -105,11 +105,15 @@ export function createApiKeyAccounts (stores: Stores, { grantOf, uses, verifiedS
     async createApiKey (principal, { name, scopes, expiresInDays = 90, limit, origin }) {
       assertMayMake(principal, scopes)
       const { id, key, digest, hint } = createApiKey()
-      const apiKey = await stores.transaction(async (inside) => await noted(inside, { origin, principal, event: 'authn_token_created' }, await inside.apiKeys.create({
-        id, owner: principal.subject, clientId: clientOf(principal), name, scopes, digest, hint,
-        limit: limit === undefined ? null : { max: limit.max, window_seconds: limit.windowSeconds },
-        expiresAt: new Date(Date.now() + expiresInDays * DAY_MS)
-      })))
+      const apiKey = await stores.transaction(async (inside) => {
+        const made = await inside.apiKeys.create({
+          id, owner: principal.subject, clientId: clientOf(principal), name, scopes, digest, hint,
+          limit: limit === undefined ? null : { max: limit.max, window_seconds: limit.windowSeconds },
+          expiresAt: new Date(Date.now() + expiresInDays * DAY_MS)
+        })
+        await inside.audit.append(eventOf('authn_token_created', { principal, origin, id, scopes }))
+        return made
+      })
       return { key, apiKey }
     },
 
@@ -121,16 +125,17 @@ export function createApiKeyAccounts (stores: Stores, { grantOf, uses, verifiedS
       const { id: nextId, key, digest, hint } = createApiKey()
       const apiKey = await stores.transaction(async (inside) => {
         const next = await inside.apiKeys.rotate(id, principal.subject, { id: nextId, digest, hint, overlapSeconds })
-        return next === null ? null : await noted(inside, { origin, principal, event: 'authn_token_created', reason: 'rotation' }, next)
+        if (next !== null) await inside.audit.append({ ...eventOf('authn_token_created', { principal, origin, id: nextId, scopes: next.scopes }), reason: 'rotation' })
+        return next
       })
       return apiKey === null ? null : { key, apiKey }
     },
 
     async revokeApiKey (principal, { id, origin }) {
       return await stores.transaction(async (inside) => {
-        if (!await inside.apiKeys.revoke(id, principal.subject)) return false
-        await noted(inside, { origin, principal, event: 'authn_token_revoked' }, { id })
-        return true
+        const isEnded = await inside.apiKeys.revoke(id, principal.subject)
+        if (isEnded) await inside.audit.append(eventOf('authn_token_revoked', { principal, origin, id }))
+        return isEnded
       })
     },
 
@@ -144,11 +149,9 @@ export function createApiKeyAccounts (stores: Stores, { grantOf, uses, verifiedS
   }
 }
 
-/** The key, after what happened to it was written beside it. */
-async function noted<K extends Pick<ApiKey, 'id'> & Partial<ApiKey>> (inside: StoreSet, { origin, principal: { subject, scheme }, ...event }: { origin: EventOrigin | undefined; principal: Principal; event: string; reason?: string }, apiKey: K): Promise<K> {
-  const details = { kind: 'api_key', ...(apiKey.scopes === undefined ? {} : { scopes: apiKey.scopes }) }
-  await inside.audit.append({ ...origin, ...event, outcome: 'success', actor: subject, scheme, target: apiKey.id, details })
-  return apiKey
+/** What became of a key, in words of the audit log. */
+function eventOf (event: string, { principal: { subject, scheme }, origin, id, scopes }: { principal: Principal; origin: EventOrigin | undefined; id: string; scopes?: readonly string[] }): NewAuditEvent {
+  return { ...origin, event, outcome: 'success', actor: subject, scheme, target: id, details: { kind: 'api_key', ...(scopes === undefined ? {} : { scopes }) } }
 }
 
 function knownKey ({ apiKey, digest }: { apiKey: ApiKey; digest: string }, owner: PrincipalGrant, knownAt: number): KnownKey {
