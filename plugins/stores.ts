@@ -7,6 +7,7 @@ import { observed } from './store-changes.ts'
 
 export type {
   ApiKey, ApiKeyLimit, ApiKeyRotation, ApiKeyStore, AuditEvent, AuditQuery, AuditStore, Client, ClientStore, Item, ItemStore,
+  LoginAttempts, LoginAttemptStore, LoginDelay, LoginOutcome, LoginVerdict,
   NewAuditEvent, NewClient, NewItem, NewRefreshFamily, NewSession, NewStoredApiKey, NewUser, Page, PageQuery, RefreshFamily,
   RefreshOutcome, RefreshRotation, RefreshToken, RefreshTokenStore, RevocableToken, Revocation, RevocationStore, SearchQuery,
   Session, SessionStore, SigningKey, SigningKeyStore, Stores, StoreSet, User, UserChange, UserProfile, UserStore

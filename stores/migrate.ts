@@ -6,6 +6,7 @@ import { apiKeys } from './migrations/api-keys.ts'
 import { auditEvents } from './migrations/audit-events.ts'
 import { clients } from './migrations/clients.ts'
 import { items } from './migrations/items.ts'
+import { loginAttempts } from './migrations/login-attempts.ts'
 import { refreshTokens } from './migrations/refresh-tokens.ts'
 import { revocations } from './migrations/revocations.ts'
 import { sessions } from './migrations/sessions.ts'
@@ -27,7 +28,8 @@ const migrations: Record<string, Migration> = {
   '0009_revocations': revocations,
   '0010_sessions': sessions,
   '0011_signing_keys': signingKeys,
-  '0012_audit_events': auditEvents
+  '0012_audit_events': auditEvents,
+  '0013_login_attempts': loginAttempts
 }
 
 /** The migrator over our own migrations; one that fails leaves nothing behind. */
