@@ -1,16 +1,18 @@
 // examples/deploy as it is: the unit before systemd's own judges, nginx in front of the demo in production.
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:http2'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import t from 'tap'
+import { readConfiguration } from '../../config.ts'
 import { openSqlite } from '../../stores/sqlite.ts'
-import { root } from '../fixtures/documents.ts'
+import { fencesOf, readDocument, root } from '../fixtures/documents.ts'
 import { assertFlows, signUp } from '../fixtures/flows.ts'
 import { HOST, noNginx, startNginx } from '../fixtures/nginx.ts'
-import { buildServer, startServer } from '../fixtures/process.ts'
+import { buildServer, spawnServer, startServer } from '../fixtures/process.ts'
 import { createDatabase, noServer } from '../stores/fixtures/postgres.ts'
 import type { Test } from 'tap'
 import type { Running } from '../fixtures/process.ts'
@@ -23,11 +25,13 @@ let server = ''
 t.setTimeout(300_000)
 t.before(async () => { server = await buildServer(join(directory, 'build')) })
 
-async function start (t: Test, environment: Record<string, string> = {}): Promise<Running> {
-  const running = await startServer(server, {
-    NODE_ENV: 'production', PUBLIC_URL: `https://${HOST}`, TRUSTED_PROXIES: '127.0.0.1', DOCS: 'admin', TOKEN_KEY_FILE: keyFile,
-    DATA_DIR: join(directory, 'data', randomBytes(4).toString('hex')), ADMIN_USERNAME: administrator.username, ADMIN_PASSWORD: administrator.password, ...environment
-  })
+const environment = {
+  NODE_ENV: 'production', PUBLIC_URL: `https://${HOST}`, TRUSTED_PROXIES: '127.0.0.1', DOCS: 'admin', TOKEN_KEY_FILE: keyFile,
+  ADMIN_USERNAME: administrator.username, ADMIN_PASSWORD: administrator.password
+}
+
+async function start (t: Test, more: Record<string, string> = {}): Promise<Running> {
+  const running = await startServer(server, { ...environment, DATA_DIR: join(directory, 'data', randomBytes(4).toString('hex')), ...more })
   t.teardown(() => running.child.kill('SIGKILL'))
   return running
 }
@@ -58,6 +62,29 @@ t.test('the unit passes systemd-analyze, and gives the service little to reach',
   t.notMatch(text + dropIn, /^Environment=.*(PASSWORD|DATABASE_URL|REDIS_URL)/m, 'no secret in a unit, which everybody may read')
   t.notMatch(text, /^ExecReload/m, 'without TLS the process ends by SIGHUP')
   t.match(dropIn, /^ExecReload=.*-HUP \$MAINPID$/m)
+})
+
+t.test('deploy.md: its commands put every file where the unit and nginx look for it', async (t) => {
+  const folder = join(directory, 'machine')
+  const [build, install, replace, ...more] = fencesOf(readDocument('docs/deploy.md'), 'sh')
+  t.equal(build?.code, 'cd /opt/gatehouse/1.0.0 && npm ci --ignore-scripts && npm run build\nln -sfn /opt/gatehouse/1.0.0 /opt/gatehouse/current\n')
+  t.equal(replace?.code, 'for port in 3001 3002; do examples/deploy/replace-process.sh "$port"; done\n', 'tried below')
+  t.strictSame(more, [])
+  for (const path of ['programs', 'etc/systemd/system', 'etc/nginx/conf.d', 'etc/nginx/sites-enabled', 'etc/ssl']) mkdirSync(join(folder, path), { recursive: true })
+  for (const program of ['apt-get', 'systemctl', 'nginx']) writeFileSync(join(folder, 'programs', program), '#!/bin/sh\n', { mode: 0o755 })
+  const { status, stderr } = spawnSync('sh', ['-euc', String(install?.code).replaceAll(' /etc/', ` ${folder}/etc/`)], { cwd: root, encoding: 'utf8', env: { PATH: `${folder}/programs:${String(process.env['PATH'])}` } })
+  t.equal(status, 0, stderr)
+  for (const [name, mode] of Object.entries({
+    'gatehouse/token-key': 0o600, 'gatehouse/environment': 0o600, 'systemd/system/gatehouse@.service': 0o644, 'nginx/conf.d/gatehouse.conf': 0o644, 'nginx/gatehouse-upstream.conf': 0o644
+  })) t.equal(statSync(join(folder, 'etc', name)).mode & 0o777, mode, name)
+  t.ok(existsSync(join(folder, 'etc/nginx/gatehouse.d')))
+
+  const lines = (text: string, prefix: string): [string, string][] => [...text.matchAll(new RegExp(`^${prefix}(\\w+)=(.*)$`, 'gm'))].map(([, name = '', value = '']) => [name, value])
+  const unit = readFileSync(join(root, 'examples/deploy/systemd/gatehouse@.service'), 'utf8')
+  const given = readFileSync(join(folder, 'etc/gatehouse/environment'), 'utf8')
+  const settings = readConfiguration(Object.fromEntries([...lines(unit, 'Environment=').map(([name, value]) => [name, value.replace('%i', '3001').replace('%d', folder)]), ...lines(given, ''), ['ADMIN_PASSWORD', 'x']]) as Record<string, string>)
+  t.match(settings, { development: false, port: 3001, docs: 'admin', publicUrl: `https://${HOST}`, trustedProxies: ['127.0.0.1'] })
+  t.equal(Buffer.from(readFileSync(join(folder, 'etc/gatehouse/token-key'), 'utf8'), 'base64').length, 32)
 })
 
 t.test('nginx with TLS in front: what the demo does goes through, and the client is who it is', { skip: noNginx }, async (t) => {
@@ -107,13 +134,20 @@ t.test('nginx answers for what has no business with the service', { skip: noNgin
   t.match(await plain(nginx.plainPort, 'POST'), { status: 403, location: undefined }, 'what carried something is not sent on')
 })
 
-t.test('one process is replaced by the next while requests run, and none of them fails', { skip: noNginx !== false ? noNginx : noServer }, async (t) => {
+t.test('replace-process.sh: one process gives way to the next while requests run, and none of them fails', { skip: noNginx !== false ? noNginx : noServer }, async (t) => {
+  const folder = join(directory, 'rolling')
   const { url, drop } = await createDatabase()
   t.teardown(drop)
-  const environment = { DATABASE_URL: url }
-  const [first, second] = [await start(t, environment), await start(t, environment)]
-  const [old, other] = [new URL(first.url).host, new URL(second.url).host]
-  const nginx = await startNginx(t, join(directory, 'rolling'), { servers: [old, other] })
+  const [first, second] = [await start(t, { DATABASE_URL: url }), await start(t, { DATABASE_URL: url })]
+  const { host, port } = new URL(first.url)
+  const nginx = await startNginx(t, folder, { servers: [host, new URL(second.url).host] })
+
+  // What systemctl does here: a signal to this nginx, and a word to this test, which stops the one process and starts the other.
+  writeFileSync(join(folder, 'systemctl'), `#!/bin/sh\nset -eu\ncase $1 in\nreload) kill -HUP "$(cat ${folder}/nginx.pid)" ;;\nrestart) touch ${folder}/restart; while [ -e ${folder}/restart ]; do sleep 0.05; done ;;\nesac\n`, { mode: 0o755 })
+  writeFileSync(join(folder, 'nginx'), `#!/bin/sh\nPATH=${String(process.env['PATH'])} exec nginx -p ${folder} -c ${folder}/nginx.conf "$@"\n`, { mode: 0o755 })
+  const script = readFileSync(join(root, 'examples/deploy/replace-process.sh'), 'utf8').replaceAll('/etc/nginx/', `${folder}/`).replaceAll('/run/nginx.pid', `${folder}/nginx.pid`)
+  writeFileSync(join(folder, 'replace-process.sh'), script, { mode: 0o755 })
+
   const { token } = await signUp(nginx.send)
   const made: string[] = []
   const failed: unknown[] = []
@@ -138,24 +172,23 @@ t.test('one process is replaced by the next while requests run, and none of them
     await until(() => made.length >= enough || failed.length > 0)
   }
   await more()
-  await nginx.reload([`${old} down`, other])
+  const replaced = promisify(execFile)(join(folder, 'replace-process.sh'), [port], { env: { PATH: `${folder}:${String(process.env['PATH'])}` } })
+  void replaced.catch((error: unknown) => { failed.push(error) })
+  await until(() => existsSync(join(folder, 'restart')) || failed.length > 0)
   await more()
   first.child.kill('SIGTERM')
   t.same(await first.ended, { code: 0, signal: null })
   await more()
-  const next = await start(t, environment)
-  await nginx.reload([new URL(next.url).host, other])
+  const next = spawnServer(server, { ...environment, DATABASE_URL: url, DATA_DIR: join(directory, 'data/next'), PORT: port, LOG_LEVEL: 'silent' })
+  t.teardown(() => next.child.kill('SIGKILL'))
+  rmSync(join(folder, 'restart'))
+  await replaced
   await more()
   goesOn = false
   await Promise.all(clients)
   t.strictSame(failed, [])
-  t.ok(made.length >= 80)
-  for (const { url: process } of [second, next]) {
-    const { status } = await fetch(`${process}/items/${String(made.at(-1))}`, { headers: token })
-    t.equal(status, 200, 'a token of the first is good at each')
-  }
-  const served = nginx.log().slice(-20).map(({ upstream }) => upstream)
-  t.ok(served.includes(new URL(next.url).host), 'the new process has its share')
+  for (const process of [second.url, first.url]) t.equal((await fetch(`${process}/items/${String(made.at(-1))}`, { headers: token })).status, 200, 'a token of the first is good at each')
+  t.ok(nginx.log().slice(-20).some(({ upstream }) => upstream === host), 'the new process has its share')
 })
 
 async function until (condition: () => boolean): Promise<void> {

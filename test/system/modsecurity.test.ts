@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { assertFlows, hostilePassword, signUp } from '../fixtures/flows.ts'
+import { assertFlows, signUp } from '../fixtures/flows.ts'
 import { HOST, noModSecurity, startNginx } from '../fixtures/nginx.ts'
 import { buildServer, startServer } from '../fixtures/process.ts'
 import type { Sent } from '../fixtures/nginx.ts'
@@ -31,7 +31,7 @@ const attacks: [string, Sent][] = [
   ['script in JSON', body('<svg/onload=alert(document.cookie)>')],
   ['script in the path', { path: `/items/${encodeURIComponent('<script>alert(1)</script>')}` }],
   ['script in Referer', header('referer', 'https://example.com/<script>alert(1)</script>')],
-  ['a path upwards', { path: '/docs/..%2f..%2f..%2fetc%2fpasswd' }],
+  ['a path upwards', { path: '/docs/static/css/img/..%2f..%2f..%2fetc%2fpasswd' }],
   ['a path upwards, in the query', query('../../../../etc/passwd')],
   ['a file of the system', query('/etc/shadow')],
   ['a file that deployments forget: .env', { path: '/.env' }],
@@ -50,7 +50,7 @@ const attacks: [string, Sent][] = [
   ['a scanner: nikto', header('user-agent', 'Mozilla/5.00 (Nikto/2.1.6)')],
   ['a scanner: Nmap', header('user-agent', 'Mozilla/5.0 (compatible; Nmap Scripting Engine)')],
   ['a method that nobody has', { method: 'PROPFIND', path: '/items' }],
-  ['a range that nobody needs', header('content-type', 'application/x-java-serialized-object')]
+  ['a type that nobody reads', header('content-type', 'application/x-java-serialized-object')]
 ]
 
 t.test('ModSecurity with the core rule set', { skip: noModSecurity }, async (t) => {
@@ -66,8 +66,8 @@ t.test('ModSecurity with the core rule set', { skip: noModSecurity }, async (t) 
 
   await t.test('what the demo does goes through', async (t) => { await assertFlows(t, nginx.send, administrator) })
   await t.test('and no secret is in a log', async (t) => {
-    t.notMatch(nginx.errors(), hostilePassword)
-    t.notMatch(nginx.errors(), /Matched "/, 'no rule matched anything')
+    t.match(nginx.errors(), /ModSecurity-nginx/, 'at a level at which rules tell what they matched')
+    t.notMatch(nginx.errors(), /ModSecurity: /, 'none matched anything')
   })
 
   const { token } = await signUp(nginx.send)
