@@ -16,6 +16,6 @@ sync "$database.restored"
 for part in '' -wal -shm; do
   [ ! -e "$database$part" ] || mv "$database$part" "$database.before$part"
 done
-# In a state directory of systemd the owner is a number that changes; the service takes what is in it for its own.
+# The owner stays; on a new machine systemd gives the service what it finds in its directory.
 [ ! -e "$database.before" ] || chown --reference="$database.before" "$database.restored"
 mv "$database.restored" "$database"

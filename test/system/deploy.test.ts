@@ -94,17 +94,17 @@ t.test('nginx with TLS in front: what the demo does goes through, and the client
 
   const { token } = await signUp(nginx.send)
   const lies = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'http', 'x-forwarded-host': 'evil.example', forwarded: 'for=203.0.113.9;host=evil.example', 'x-request-id': 'mine' }
-  await nginx.send({ method: 'POST', path: '/session', from: '127.0.0.7', headers: { ...lies, 'content-type': 'application/json' }, body: JSON.stringify(administrator) })
+  await nginx.send({ method: 'POST', path: '/token', from: '127.0.0.7', headers: { ...lies, 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams({ grant_type: 'password', ...administrator }).toString() })
   const db = await openSqlite(join(directory, 'data/flows/gatehouse.sqlite'))
   t.teardown(() => db.destroy())
   const [last] = await db.selectFrom('audit_events').select(['ip', 'event']).orderBy('id', 'desc').limit(1).execute()
-  t.same(last, { ip: '127.0.0.7', event: 'session_created' }, 'R154 the address is that of the connection, whatever the client says')
+  t.same(last, { ip: '127.0.0.7', event: 'authn_token_created' }, 'R154 the address is that of the connection, whatever the client says')
   const issuer = await nginx.send({ path: '/.well-known/oauth-authorization-server', headers: lies })
   t.equal((JSON.parse(issuer.body) as { issuer: string }).issuer, `https://${HOST}`)
 
   const refused = await nginx.send({ path: '/users/me?access_token=hunter2', headers: lies })
   const [, id = ''] = /urn:request:([0-9a-f]{32})"/.exec(refused.body) ?? []
-  t.match(nginx.log().find((line) => line['id'] === id), { path: '/users/me', status: 401, client: '127.0.0.1' }, 'one request, one id')
+  t.match(await nginx.logged((line) => line['id'] === id), { path: '/users/me', status: 401, client: '127.0.0.1' }, 'one request, one id')
   await until(() => demo.stdout().includes(id))
   t.notMatch(readFileSync(join(directory, 'nginx/gatehouse.log'), 'utf8') + demo.stdout(), /hunter2/)
 

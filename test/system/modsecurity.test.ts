@@ -71,24 +71,24 @@ t.test('ModSecurity with the core rule set', { skip: noModSecurity }, async (t) 
   })
 
   const { token } = await signUp(nginx.send)
-  for (const [title, sent] of attacks) {
+  for (const [index, [title, sent]] of attacks.entries()) {
     await t.test(`${title}: 403 at the door`, async (t) => {
-      const from = '127.0.0.9'
+      const from = `127.0.2.${String(index + 1)}`
       const { status } = await nginx.send({ ...sent, from, headers: { ...token, ...sent.headers } })
       t.equal(status, 403)
-      t.match(nginx.log().at(-1), { status: 403, client: from, upstream: '' }, 'nobody was asked')
+      t.match(await nginx.logged(({ client }) => client === from), { status: 403, upstream: '' }, 'nobody was asked')
     })
   }
   await t.test('a body that cannot be read: 400 at the door', async (t) => {
-    t.equal((await nginx.send({ method: 'POST', path: '/items', headers: { ...token, ...json }, body: '{"title": ' })).status, 400)
-    t.match(nginx.log().at(-1), { status: 400, upstream: '' })
+    const from = '127.0.2.250'
+    t.equal((await nginx.send({ method: 'POST', path: '/items', from, headers: { ...token, ...json }, body: '{"title": ' })).status, 400)
+    t.match(await nginx.logged(({ client }) => client === from), { upstream: '' })
   })
   await t.test('the service saw none of it, and goes on', async (t) => {
-    const before = demo.stdout().length
-    const { status } = await nginx.send({ path: '/items', headers: token })
-    t.equal(status, 200)
-    t.notMatch(demo.stdout(), '127.0.0.9')
+    const from = '127.0.3.1'
+    t.equal((await nginx.send({ path: '/items', from, headers: token })).status, 200)
+    while (!demo.stdout().includes(from)) await new Promise((resolve) => setTimeout(resolve, 10))
+    t.notMatch(demo.stdout(), /127\.0\.2\./)
     t.match(nginx.errors(), /Matched Data: /, 'a rule that matches writes what it matched')
-    while (demo.stdout().length === before) await new Promise((resolve) => setTimeout(resolve, 10))
   })
 })
