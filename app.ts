@@ -72,7 +72,8 @@ const servers = [{ url: '/', description: 'This service: in production, or where
 
 /** A server with bounds, over TLS if it is given a certificate. */
 function createServer ({ trustedProxies }: Configuration, logger: FastifyServerOptions['logger'], secure: SecureOptions | null): FastifyInstance {
-  const options = serverOptions({ trustedProxies, logger: logger as never })
+  // Behind a proxy its log and ours tell of one request by one id.
+  const options = serverOptions({ trustedProxies, logger: logger as never, ...(trustedProxies.length === 0 ? {} : { requestIdHeader: 'X-Request-Id' }) })
   const app = secure === null ? Fastify(options) : Fastify({ ...options, https: { ...options.http, ...secure } }) as unknown as FastifyInstance
   app.server.maxConnections = MAX_CONNECTIONS
   return app
