@@ -55,25 +55,24 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
     const described = { name, by, max, windowSeconds: Math.ceil(windowMs / 1000) } as const
     const countAlone = countAtOnce(windows, max)
 
-    /** Gives the count back when the answer turns out to be no failure; one whose client leaves is never finished. */
-    function reserve <C extends Count> (counted: C, { request, reply: { raw } }: LimitContext, giveBack: (counted: C) => void): C {
-      if (counts === 'failures' && !counted.exceeded) {
-        raw.once('finish', () => { if (!failureStatuses.has(raw.statusCode)) giveBack(counted) })
-        onUpgrade(request, () => { giveBack(counted) })
-      }
-      return counted
-    }
+    const isReserved = ({ exceeded }: Count): boolean => counts === 'failures' && !exceeded
 
     function reserveAlone (counted: Count, countedKey: string, context: LimitContext): Count {
-      const endsBy = counts === 'failures' ? windows.endAfter(counted.ttl) : 0
-      return reserve(counted, context, () => { windows.giveBack(countedKey, endsBy) })
+      if (isReserved(counted)) {
+        const endsBy = windows.endAfter(counted.ttl)
+        unlessFailed(context, () => { windows.giveBack(countedKey, endsBy) })
+      }
+      return counted
     }
 
     if (shared !== null) {
       return shared.limit({
         ...described,
         keyOf: (context) => chain(keyOf(settings, registry, context), (counted) => ({ name, key: counted, max, windowMs })),
-        use: (count, _key, context) => reserve(count, context, ({ giveBack }) => { void giveBack() }),
+        use (counted, _key, context) {
+          if (isReserved(counted)) unlessFailed(context, () => { void counted.giveBack() })
+          return counted
+        },
         alone (counted, context) {
           if (whenFull === 'closed') throw refusal('unavailable', { retryAfterSeconds: 1, reason: `the limit ${name} is counted on Redis, which does not answer` })
           return reserveAlone(countAlone(counted.key), counted.key, context)
@@ -98,6 +97,12 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
   const routed = limitNamed('service')
   registry.serviceLimits.push(routed)
   app.addHook('onRequest', serviceHook(registry, planFor(routed), planFor(limitNamed('unrouted'))))
+}
+
+/** Gives back when the answer turns out to be no failure, or a WebSocket was let in; what a client leaves is never finished. */
+function unlessFailed ({ request, reply: { raw } }: LimitContext, giveBack: () => void): void {
+  raw.once('finish', () => { if (!failureStatuses.has(raw.statusCode)) giveBack() })
+  onUpgrade(request, giveBack)
 }
 
 /** A hook of the root reaches what is declared after it; nothing more may be claimed in the registry. */
