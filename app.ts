@@ -15,6 +15,7 @@ import { openapi } from './plugins/openapi.ts'
 import { passwords } from './plugins/passwords.ts'
 import { problems } from './plugins/problems.ts'
 import { rateLimit } from './plugins/rate-limit.ts'
+import { redis } from './plugins/redis.ts'
 import { scopes } from './plugins/scopes.ts'
 import { securityHeaders } from './plugins/security-headers.ts'
 import { serverOptions } from './plugins/server-options.ts'
@@ -90,7 +91,7 @@ export async function buildRedirect (configuration: Configuration, logger: Fasti
 
 /** The whole service, not yet listening. */
 export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false, secure: SecureOptions | null = null): Promise<FastifyInstance> {
-  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, corsOrigins } = configuration
+  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, redisUrl, corsOrigins } = configuration
   const app = createServer(configuration, logger, secure)
   await app.register(securityHeaders)
   await app.register(cors, { origin: corsOrigins })
@@ -98,6 +99,8 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   await app.register(problems)
   await app.register(strictBodies)
   await app.register(guards, { defaultAccess: 'deny', trustedProxies })
+  if (redisUrl !== null) await app.register(redis, { url: redisUrl })
+  if (redisUrl !== null && databaseUrl === null) app.log.warn('REDIS_URL without DATABASE_URL: other processes share the limits, and nothing else; an SQLite file is that of one process')
   await app.register(rateLimit)
 
   await app.register(stores, databaseUrl === null ? { file: join(dataDirectory, 'gatehouse.sqlite') } : { url: databaseUrl })

@@ -5,6 +5,7 @@ import { answerOf, explain } from './answer.ts'
 import { isPromise } from './awaitable.ts'
 import { addCsrfVary, isUnsafe } from './csrf.ts'
 import { decide, principalIn } from './decision.ts'
+import { isBatch } from './limit.ts'
 import { readPrincipal } from './read-principal.ts'
 import { beginState, principalOf } from './state.ts'
 import { secondsToWait, writeLimitHeaders } from './limit-headers.ts'
@@ -13,7 +14,7 @@ import type { Problem, Refusal } from '../errors.ts'
 import type { RefusalFormat } from './answer.ts'
 import type { CsrfProtection } from './csrf.ts'
 import type { CompiledAlternative, Outcome } from './decision.ts'
-import type { Limit, LimitState } from './limit.ts'
+import type { Limit, LimitBatch, LimitState } from './limit.ts'
 import type { Plan, Question } from './plan.ts'
 import type { Principal } from './principal.ts'
 import type { Scheme } from './scheme.ts'
@@ -58,11 +59,11 @@ export function runPlan (plan: Plan, runtime: Runtime, request: FastifyRequest, 
 function advance (run: Run): void {
   const { state } = run
   const { plan, outcomes } = state
-  while (run.countedBefore < plan.limitsBefore.length) {
-    if (!count(run, plan.limitsBefore[run.countedBefore++])) return
+  while (run.countedBefore < plan.countsBefore.length) {
+    if (!count(run, plan.countsBefore[run.countedBefore++])) return
   }
   for (;;) {
-    const gated = run.countedAfter < plan.limitsAfter.length
+    const gated = run.countedAfter < plan.countsAfter.length
     const verdict = decide(gated ? plan.gate : plan.alternatives, outcomes)
     if (typeof verdict === 'number') {
       if (!ask(run, verdict)) return
@@ -73,7 +74,7 @@ function advance (run: Run): void {
       if (verdict.ambient.length > 0 && !isProven(run, verdict)) return
       state.accepted = verdict
       if (!gated) break
-      if (!count(run, plan.limitsAfter[run.countedAfter++])) return
+      if (!count(run, plan.countsAfter[run.countedAfter++])) return
     }
   }
   state.passed = true
@@ -135,10 +136,16 @@ function outcomeOf (question: Question, found: unknown): Outcome {
 }
 
 /** Counts the request; false where the answer comes later, or the limit was exceeded. */
-function count (run: Run, limit: Limit | undefined): boolean {
+function count (run: Run, limit: Limit | LimitBatch | undefined): boolean {
   if (limit === undefined) return true
+  const context = { principal: principalOf(run.state), request: run.request, reply: run.reply }
+  if (isBatch(limit)) {
+    const { shared, limits } = limit
+    settle(run, shared.consume(limits, context), (states) => { if (haveRoom(run, limits, states)) advance(run) }, (error) => { send(run, error, []) })
+    return false
+  }
   try {
-    const found = limit.consume({ principal: principalOf(run.state), request: run.request, reply: run.reply })
+    const found = limit.consume(context)
     if (!isPromise(found)) return hasRoom(run, limit, found)
     settle(run, found, (state) => { if (hasRoom(run, limit, state)) advance(run) }, (error) => { send(run, error, []) })
   } catch (error) {
@@ -153,6 +160,10 @@ function hasRoom (run: Run, limit: Limit, found: LimitState | null): boolean {
   if (!found.exceeded) return true
   send(run, exceeded(limit, run.reply), [])
   return false
+}
+
+function haveRoom (run: Run, limits: readonly Limit[], states: readonly (LimitState | null)[]): boolean {
+  return limits.every((limit, i) => hasRoom(run, limit, states[i] ?? null))
 }
 
 /** Waits for an answer, at most as long as configured; a client that left meanwhile is not answered. */

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { fault } from '../errors.ts'
 import type { Stores } from '../stores/ports.ts'
 import { observed } from './store-changes.ts'
+import { shareChanges } from './store-news.ts'
 
 export type {
   ApiKey, ApiKeyLimit, ApiKeyRotation, ApiKeyStore, AuditEvent, AuditQuery, AuditStore, Client, ClientStore, Item, ItemStore,
@@ -59,6 +60,7 @@ async function open ({ file = '', url }: Readonly<StoresOptions>): Promise<Store
 
 async function storesPlugin (app: FastifyInstance, options: StoresOptions): Promise<void> {
   const stores = observed(await open(resolve(options)))
+  if (app.hasDecorator('gatehouseRedis')) shareChanges(stores, app.gatehouseRedis)
   app.decorate('stores', stores)
   app.addHook('onClose', () => stores.close())
 }

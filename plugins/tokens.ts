@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import fp from 'fastify-plugin'
 import { revocableOf } from '../credentials/revoked-tokens.ts'
 import { isScope } from '../guards/scope.ts'
+import { sharedCountsOn } from './rate-limit-shared.ts'
 import { createClientLimit } from './tokens-client-limit.ts'
 import { createTokenClients } from './tokens-clients.ts'
 import { createTokenGrants } from './tokens-grants.ts'
@@ -100,7 +101,7 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
   const keys = await openTokenKeys(stores.signingKeys, await (createKey ? loadOrCreateKeyFile(keyFile) : loadKeyFile(keyFile)), settings)
   const revocation = await openTokenRevocation(stores, settings)
   const owners = createTokenOwners(stores, settings)
-  const clients = createTokenClients(stores, settings, createClientLimit(log))
+  const clients = createTokenClients(stores, settings, createClientLimit(log, app.hasDecorator('gatehouseRedis') ? sharedCountsOn(app.gatehouseRedis) : null))
   const reader = await createTokenReader({ stores, settings, keys, owners, revocation })
 
   function issue ({ subject, clientId, scopes, familyId }: TokenGrant, { authenticatedAt }: Pick<LoginContext, 'authenticatedAt'> = {}): IssuedToken {

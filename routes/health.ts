@@ -1,10 +1,11 @@
 // Whether the process lives, and whether it can do its work.
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { Health } from '../schemas/service.ts'
+import { Health, Readiness } from '../schemas/service.ts'
 
-/** `/health/live` and `/health/ready`. Needs `app.stores`. */
+/** `/health/live` and `/health/ready`. Needs `app.stores`; where `redis` is registered, it tells of it. */
 export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(Health)
+  app.addSchema(Readiness)
   app.protect(app.publicAccess('Probes have no credentials'))
 
   app.get('/health/live', {
@@ -12,9 +13,10 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, () => ({ status: 'ok' as const }))
 
   app.get('/health/ready', {
-    schema: { operationId: 'getReadiness', tags: ['health'], summary: 'The stores answer', response: { 200: { $ref: 'Health#', description: 'Ready.' }, 503: { description: 'The stores do not answer.' } } }
+    schema: { operationId: 'getReadiness', tags: ['health'], summary: 'The stores answer', response: { 200: { $ref: 'Readiness#', description: 'Ready.' }, 503: { description: 'The stores do not answer.' } } }
   }, async () => {
     await app.stores.ping()
-    return { status: 'ok' as const }
+    const isDegraded = app.hasDecorator('gatehouseRedis') && app.gatehouseRedis.state() === 'down'
+    return { status: isDegraded ? 'degraded' as const : 'ok' as const }
   })
 }
