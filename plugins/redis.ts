@@ -38,7 +38,7 @@ async function redisPlugin (app: FastifyInstance, options: RedisOptions): Promis
   const settings = resolveRedisOptions(options)
   const { prefix } = settings
   const early = counters.find((name) => app.hasDecorator(name))
-  if (early !== undefined) throw fault('GATEHOUSE_OPTIONS_LATE', `redis has to be registered before what decorates app.${early}`)
+  if (early !== undefined) throw fault('GATEHOUSE_REDIS_LATE', `app.${early} is there already`)
   let saidDown = false
 
   function onDown (reason: string): void {
@@ -98,7 +98,7 @@ async function redisPlugin (app: FastifyInstance, options: RedisOptions): Promis
 /**
  * Decorates `app.gatehouseRedis`, by which limits are counted, and changes told, for every process of a service; register
  * it before `rateLimit`, `stores` and whatever needs those. A Redis that does not answer is no reason not to start.
- * Throws `GATEHOUSE_OPTION_INVALID`, `GATEHOUSE_OPTIONS_LATE`, and `GATEHOUSE_PEER_MISSING` without `ioredis`.
+ * Throws `GATEHOUSE_OPTION_INVALID`, `GATEHOUSE_REDIS_LATE`, and `GATEHOUSE_PEER_MISSING` without `ioredis`.
  *
  * @example
  * ```ts

@@ -256,7 +256,7 @@ t.test('after what would have needed it, it is refused: nobody would count there
   const app = Fastify()
   t.teardown(() => app.close())
   await app.register(rateLimit)
-  await t.rejects(Promise.resolve(app.register(redis, { url: redisUrl })), { code: 'GATEHOUSE_OPTIONS_LATE', message: /app\.limit/ })
+  await t.rejects(Promise.resolve(app.register(redis, { url: redisUrl })), { code: 'GATEHOUSE_REDIS_LATE', message: /app\.limit/ })
 })
 
 onRedis('what is published reaches every process that asked, also after its connection was lost', async (t) => {
