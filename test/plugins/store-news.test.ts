@@ -1,13 +1,19 @@
 // What one process changes reaches those that keep copies in another; a message is a hint, whoever sent it.
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Fastify from 'fastify'
+import { decodeJwt } from 'jose'
 import t from 'tap'
+import { accounts } from '../../plugins/accounts.ts'
+import { passwords } from '../../plugins/passwords.ts'
 import { redis } from '../../plugins/redis.ts'
 import { onStoreChange } from '../../plugins/store-changes.ts'
 import { stores } from '../../plugins/stores.ts'
+import { tokens } from '../../plugins/tokens.ts'
 import { aPrefix, noRedis, redisUrl } from '../fixtures/redis.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
+import type { SessionPrincipal } from '../../guards/principal.ts'
 
 const nobody = '0192f0c1-2345-7abc-8def-0123456789ab'
 
@@ -53,6 +59,46 @@ t.test('a change is told to the others, once, and the changes of a transaction w
   await until(() => other.told.length === 3)
   t.strictSame(other.told, [`elsewhere user ${nobody}`, `elsewhere apiKeyOwner ${nobody}`, 'elsewhere revocations'])
   t.strictSame(one.told, [`here user ${nobody}`, `here apiKeyOwner ${nobody}`, 'here revocations'], 'and not to itself')
+})
+
+t.test('R066 tokens, signing keys and API keys that end in one process end in the others, long before they would look', { skip: noRedis }, async (t) => {
+  const [directory, prefix] = [t.testdir({}), aPrefix()]
+  const start = async (): Promise<FastifyInstance> => {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(redis, { url: redisUrl, prefix })
+    await app.register(stores, { file: join(directory, 'shared.sqlite') })
+    await app.register(passwords)
+    await app.register(tokens, { issuer: 'https://id.example', keyFile: join(directory, 'token-key'), createKey: true, pollSeconds: 60, keyLeadSeconds: 120 })
+    await app.register(accounts, { roles: { reader: ['items:read'] }, defaultRoles: ['reader'], verifiedKeySeconds: 60 })
+    return app
+  }
+  const one = await start()
+  const other = await start()
+  const claims = decodeJwt(one.tokens.issue({ subject: 'alice', clientId: 'app', scopes: [] }).accessToken)
+  t.notOk(other.tokens.isRevoked({ claims }))
+  await one.tokens.revokeSubject('alice')
+  await until(() => other.tokens.isRevoked({ claims }))
+
+  const kid = await one.tokens.rotateKeys({ overlap: false })
+  await until(() => other.tokens.keySource.get(kid) !== null)
+
+  const { id: subject } = await one.accounts.register({ username: 'alice', email: 'a@example.com', password: 'a lamp beside the harbour' })
+  const principal: SessionPrincipal = { kind: 'session', scheme: 'session', subject, scopes: ['items:read'], roles: [], attributes: {}, sessionId: 'x', authenticatedAt: 0 }
+  for (const end of [
+    (id: string) => one.stores.apiKeys.revoke(id, subject),
+    () => one.accounts.update(subject, { roles: [] })
+  ]) {
+    const { key, apiKey } = await one.accounts.createApiKey(principal, { name: 'a key', scopes: ['items:read'] })
+    const scopesOf = async (): Promise<readonly string[]> => (await other.accounts.verifyApiKey(key))?.scopes ?? []
+    t.strictSame(await scopesOf(), ['items:read'])
+    await end(apiKey.id)
+    let scopes = await scopesOf()
+    while (scopes.length > 0) {
+      await sleep(10)
+      scopes = await scopesOf()
+    }
+  }
 })
 
 t.test('what is no such message is passed over', { skip: noRedis }, async (t) => {
