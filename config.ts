@@ -1,6 +1,7 @@
 // The demo's configuration, read from the environment once, at start: a wrong value is one clear line.
 import { join, resolve } from 'node:path'
 import { isIP } from 'node:net'
+import { isRedisUrl } from './plugins/redis-options.ts'
 import { USERNAME } from './schemas/users.ts'
 
 export interface Configuration {
@@ -111,10 +112,7 @@ function databaseUrlFrom (text: string | undefined): string | null {
 /** As with the database, nothing of it is repeated. */
 function redisUrlFrom (text: string | undefined): string | null {
   if (text === undefined) return null
-  const url = URL.canParse(text) ? new URL(text) : null
-  const isGood = url !== null && text.trim() === text && ['redis:', 'rediss:'].includes(url.protocol) && url.hostname !== '' &&
-    url.search === '' && url.hash === '' && /^(\/(\d{1,4})?)?$/.test(url.pathname) && isDecodable(url.username + url.password)
-  if (!isGood) throw new ConfigurationError('REDIS_URL must be a URL such as redis://user:password@host:6379/0, or rediss:// for TLS')
+  if (!isRedisUrl(text)) throw new ConfigurationError('REDIS_URL must be a URL such as redis://user:password@host:6379/0, or rediss:// for TLS')
   return text
 }
 

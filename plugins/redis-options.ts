@@ -33,7 +33,7 @@ export function resolveRedisOptions (options: RedisOptions): RedisSettings {
 }
 
 /** Whether it says where a server is, and nothing that the driver would take for an option. */
-function isRedisUrl (text: unknown): text is string {
+export function isRedisUrl (text: unknown): text is string {
   if (typeof text !== 'string' || text.trim() !== text || !URL.canParse(text)) return false
   const { protocol, hostname, pathname, search, hash, username, password } = new URL(text)
   return ['redis:', 'rediss:'].includes(protocol) && hostname !== '' && search === '' && hash === '' &&

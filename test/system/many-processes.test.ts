@@ -11,7 +11,7 @@ import { readConfiguration } from '../../config.ts'
 import { buildServer, freePort, startServer } from '../fixtures/process.ts'
 import { keysOf, lookAt, noRedis, redisUrl } from '../fixtures/redis.ts'
 import { ask, noRoundRobin, startRoundRobin } from '../fixtures/round-robin.ts'
-import { silentProxy } from '../fixtures/silent-proxy.ts'
+import { tcpProxy } from '../fixtures/tcp-proxy.ts'
 import { createDatabase, noServer } from '../stores/fixtures/postgres.ts'
 import type { Test } from 'tap'
 import type { Answer, Asked } from '../fixtures/round-robin.ts'
@@ -31,7 +31,7 @@ interface Fleet {
   /** One that hears no news, beside the others. */
   deaf: string
   /** Through nginx, to a process that trusts no proxy. */
-  trusting: string
+  unnamed: string
   environment: Record<string, string>
 }
 
@@ -70,7 +70,7 @@ async function startFleet (t: Test): Promise<Fleet> {
   const REDIS_URL = await anEmptyDatabase(t)
   const TOKEN_KEY_FILE = join(directory, 'token-key')
   writeFileSync(TOKEN_KEY_FILE, randomBytes(32).toString('base64'), { mode: 0o600 })
-  const [port, trustingPort] = [await freePort(), await freePort()]
+  const [port, unnamedPort] = [await freePort(), await freePort()]
   const url = `http://127.0.0.1:${String(port)}`
   const environment = {
     DATABASE_URL, REDIS_URL, TOKEN_KEY_FILE, PUBLIC_URL: url, DATA_DIR: join(directory, 'data'), ADMIN_USERNAME: 'root', ADMIN_PASSWORD: password, TRUSTED_PROXIES: '127.0.0.1/32'
@@ -82,16 +82,14 @@ async function startFleet (t: Test): Promise<Fleet> {
     return running.url
   }
   const processes = await Promise.all([start(), start(), start()])
-  const proxy = await silentProxy(t, new URL(REDIS_URL))
-  const cut = new URL(REDIS_URL)
-  cut.host = `127.0.0.1:${String(proxy.port)}`
-  const [deaf, untrusting] = await Promise.all([start({ REDIS_URL: cut.href }), start({ TRUSTED_PROXIES: '' })])
-  await proxy.set('cut')
+  const proxy = await tcpProxy(t, REDIS_URL)
+  const [deaf, untrusting] = await Promise.all([start({ REDIS_URL: proxy.before(REDIS_URL) }), start({ TRUSTED_PROXIES: '' })])
+  await proxy.become('refuse')
   const portOf = (address: string): number => Number(new URL(address).port)
   await startRoundRobin(t, join(directory, 'nginx'), [
-    { port, processes: processes.map(portOf) }, { port: trustingPort, processes: [portOf(untrusting)] }
+    { port, processes: processes.map(portOf) }, { port: unnamedPort, processes: [portOf(untrusting)] }
   ])
-  return { url, processes, deaf, trusting: `http://127.0.0.1:${String(trustingPort)}`, environment }
+  return { url, processes, deaf, unnamed: `http://127.0.0.1:${String(unnamedPort)}`, environment }
 }
 
 async function logIn ({ url }: Fleet, username: string): Promise<Answer> {
@@ -144,7 +142,7 @@ async function assertEnds (t: Test, fleet: Fleet, request: { path: string; asked
 
 t.test('three processes behind nginx are one service', { skip, timeout: 240_000 }, async (t) => {
   const fleet = await startFleet(t)
-  const { url, processes, trusting } = fleet
+  const { url, processes, unnamed } = fleet
   const root = await administrator(fleet)
 
   await t.test('R158 a limit is exact over all of them, and nginx asked each', async (t) => {
@@ -164,7 +162,7 @@ t.test('three processes behind nginx are one service', { skip, timeout: 240_000 
     const six = (from: string, headers: (index: number) => Record<string, string> = () => ({})): Asked[] => Array.from({ length: 6 }, (_, index) => ({ from, headers: headers(index) }))
     t.equal(await statuses(url, [...six(aClient()), ...six(aClient())]), 10, 'five each')
     t.equal(await statuses(url, six(aClient(), (index) => ({ 'x-forwarded-for': `192.0.2.${String(index)}` }))), 5, 'what a client writes there is no address')
-    t.equal(await statuses(trusting, [...six(aClient()), ...six(aClient())]), 5, 'without a name for the proxy all of them are the proxy')
+    t.equal(await statuses(unnamed, [...six(aClient()), ...six(aClient())]), 5, 'without a name for the proxy all of them are the proxy')
   })
 
   await t.test('R156 failed logins count over all of them', async (t) => {
