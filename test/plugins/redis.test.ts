@@ -6,6 +6,7 @@ import t from 'tap'
 import WebSocket from 'ws'
 import { apiKeyAuth } from '../../plugins/api-key-auth.ts'
 import { rateLimit } from '../../plugins/rate-limit.ts'
+import { sharedCountsOn } from '../../plugins/rate-limit-shared.ts'
 import { redis } from '../../plugins/redis.ts'
 import { refusal } from '../../errors.ts'
 import { assertOptionRefused } from '../fixtures/guarded-service.ts'
@@ -79,13 +80,14 @@ onRedis('R157 R158 several limits of a stage are one round trip, counted up to t
   const { guard } = defineWho(app)
   const wide = app.limit({ name: 'wide', max: 9, timeWindow: minute })
   const narrow = app.limit({ name: 'narrow', max: 2, timeWindow: minute })
+  const last = app.limit({ name: 'last', max: 9, timeWindow: minute })
   const own = app.limit({ name: 'own', max: 9, timeWindow: minute, by: ({ request }) => `tenant-${String(request.headers['x-tenant'])}` })
   const each = app.limit({ name: 'each', max: 9, timeWindow: minute, by: 'principal' })
-  app.get('/', { onRequest: [wide, narrow, guard, own, each] }, () => ({}))
+  app.get('/', { onRequest: [wide, narrow, last, guard, own, each] }, () => ({}))
   const client = await lookAt(t)
   const scripts = await scriptsOn(t, prefix)
   const first = await app.inject({ url: '/', headers: { 'x-who': '|alice', 'x-tenant': 'a' } })
-  t.equal(first.headers['ratelimit-policy'], '"service";q=50;w=60, "wide";q=9;w=60, "narrow";q=2;w=60, "own";q=9;w=60, "each";q=9;w=60')
+  t.equal(first.headers['ratelimit-policy'], '"service";q=50;w=60, "wide";q=9;w=60, "narrow";q=2;w=60, "last";q=9;w=60, "own";q=9;w=60, "each";q=9;w=60')
   t.equal(await scripts(), 3, 'one for the service, one before and one after authentication')
   await app.inject({ url: '/', headers: { 'x-who': '|alice' } })
   t.same((await app.inject('/')).json()['violated-policies'], ['narrow'])
@@ -93,13 +95,14 @@ onRedis('R157 R158 several limits of a stage are one round trip, counted up to t
   const count = async (name: string): Promise<string[]> => (await Promise.all(keys.filter((key) => key.includes(`:${name}:`)).map((key) => client.hget(key, 'count')))).map(String)
   t.same(await count('wide'), ['3'])
   t.same(await count('narrow'), ['2'], 'what is refused takes nothing')
+  t.same(await count('last'), ['2'], 'nor from the limits behind it')
   t.same(await count('own'), ['1', '1'])
   t.same(await count('each'), ['2'])
   for (const key of keys) {
     t.ok(await client.pttl(key) > 0, `${key} ends by itself`)
     t.notMatch(key, /alice|tenant|127\.0\.0\.1/)
   }
-  t.match(app.guardedRoutes().find(({ method }) => method === 'GET')?.limits.map(({ name }) => name), ['service', 'wide', 'narrow', 'own', 'each'])
+  t.match(app.guardedRoutes().find(({ method }) => method === 'GET')?.limits.map(({ name }) => name), ['service', 'wide', 'narrow', 'last', 'own', 'each'])
 })
 
 /** How many scripts were run for a prefix since it was asked last. */
@@ -136,6 +139,29 @@ onRedis('failures of all processes count together, and what was none is given ba
   await until(async () => (await first.inject(right)).headers.ratelimit === '"failures";r=2;t=60' || sleep(20).then(() => false))
   t.same(await Promise.all([first, second, third].map(async (app) => (await app.inject({ method: 'POST', url: '/' })).statusCode)), [403, 403, 403])
   for (const app of apps) t.equal((await app.inject(right)).statusCode, 429)
+})
+
+onRedis('what is given back late is not taken out of a later window, nor twice below nothing', async (t) => {
+  const { apps: [app], prefix } = await members(t, 1)
+  if (app === undefined) return
+  const client = await lookAt(t)
+  const counts = sharedCountsOn(app.gatehouseRedis)
+  const count = async (windowMs: number) => {
+    const [found] = await counts.count([{ name: 'late', key: 'k', max: 9, windowMs }])
+    if (found === undefined) throw new Error('nothing was counted')
+    return found
+  }
+  const kept = async (): Promise<string | null> => client.hget((await keysOf(client, `${prefix}limit:`)).join(), 'count')
+  const first = await count(300)
+  t.match(first, { exceeded: false, remaining: 8 })
+  await sleep(350)
+  const second = await count(60_000)
+  t.equal(second.remaining, 8, 'a new window')
+  await first.giveBack()
+  t.equal(await kept(), '1')
+  await second.giveBack()
+  await second.giveBack()
+  t.equal(await kept(), '0')
 })
 
 onRedis('API keys have their own limits over all processes', async (t) => {
@@ -192,6 +218,10 @@ onRedis('R158 a server that takes no writes is down', async (t) => {
   const refused = await app.inject('/login')
   t.equal(refused.statusCode, 503)
   t.notMatch(log.join('') + refused.body, /secret-of-the-test/)
+  url.password = 'a-wrong-secret'
+  const wrong = await member(t, { prefix, url: url.href })
+  t.match(wrong.log.join(''), /WRONGPASS/)
+  t.notMatch(wrong.log.join(''), /a-wrong-secret/)
 })
 
 t.test('R158 without a Redis to begin with it starts, and says so; no secret is in a line', async (t) => {
