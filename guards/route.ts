@@ -151,14 +151,15 @@ function checked (handler: Handler, record: RouteRecord): Handler {
       throw fault('GATEHOUSE_GUARDS_DID_NOT_RUN', `${record.methods.join(', ')} ${record.url}`)
     }
     if (state !== null && state.tokenDue !== null) assertFormToken(record, state.tokenDue)
-    if (state !== null && state.onUpgrade !== null && isUpgrade(first, second)) state.onUpgrade()
+    if (isUpgrade(first, second)) state?.onUpgrade?.()
     return handler.call(this, first, second)
   }
 }
 
 /** Whether @fastify/websocket takes the connection: it marks the request, which it hands over second where it calls the handler itself. */
 function isUpgrade (first: object, second: object): boolean {
-  return [first, second].some((candidate) => stateOf(candidate) !== null && (candidate as { ws?: unknown }).ws === true)
+  const request = stateOf(first) === null ? second : first
+  return (request as { ws?: unknown }).ws === true
 }
 
 /** The token of a form is known when the body is: here, after which there is only the handler. */

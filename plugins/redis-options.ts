@@ -37,7 +37,7 @@ export function isRedisUrl (text: unknown): text is string {
   if (typeof text !== 'string' || text.trim() !== text || !URL.canParse(text)) return false
   const { protocol, hostname, pathname, search, hash, username, password } = new URL(text)
   return ['redis:', 'rediss:'].includes(protocol) && hostname !== '' && search === '' && hash === '' &&
-    /^(\/(\d{1,4})?)?$/.test(pathname) && isDecodable(username + password)
+    /^\/?\d{0,4}$/.test(pathname) && isDecodable(username + password)
 }
 
 function isDecodable (text: string): boolean {

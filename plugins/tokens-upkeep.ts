@@ -22,6 +22,7 @@ export function createTokenUpkeep ({ stores, settings, keys, revocation, log }: 
   let stopped = false
   let failing = false
   let told = false
+  let prunedAt = Date.now()
   let looking: Promise<void> | null = null
   let pruning: Promise<void> = Promise.resolve()
 
@@ -62,18 +63,21 @@ export function createTokenUpkeep ({ stores, settings, keys, revocation, log }: 
   }
 
   /** Beside the looks: they are not to wait until all of it is forgotten. */
-  function pruneNow (): void {
+  function pruneInTime (): void {
+    if (Date.now() - prunedAt < PRUNE_EVERY_SECONDS * 1000) return
+    prunedAt = Date.now()
     pruning = pruning.then(prune).catch((error: unknown) => { log.warn({ err: error }, 'tokens that ended are not forgotten yet') })
   }
 
-  const polls = setInterval(look, settings.pollSeconds * 1000).unref()
-  const prunes = setInterval(pruneNow, PRUNE_EVERY_SECONDS * 1000).unref()
+  const timer = setInterval(() => {
+    look()
+    pruneInTime()
+  }, settings.pollSeconds * 1000).unref()
   onStoreChange(stores, ({ kind }, origin) => { if (origin === 'elsewhere' && (kind === 'revocations' || kind === 'signingKeys')) look() })
   return {
     async stop () {
       stopped = true
-      clearInterval(polls)
-      clearInterval(prunes)
+      clearInterval(timer)
       await looking
       await pruning
     }

@@ -37,7 +37,7 @@ async function pair (t: Test): Promise<[Awaited<ReturnType<typeof member>>, Awai
   const prefix = aPrefix()
   const members: [Awaited<ReturnType<typeof member>>, Awaited<ReturnType<typeof member>>] = [await member(t, prefix), await member(t, prefix)]
   for (const [one, other] of [members, [...members].reverse()] as const) {
-    while (other?.told.includes('elsewhere user ready') === false) {
+    while (!(other?.told.includes('elsewhere user ready') ?? true)) {
       one?.app.gatehouseRedis.publish('changes', JSON.stringify({ from: 'a test', changes: [{ kind: 'user', id: 'ready' }] }))
       await sleep(10)
     }

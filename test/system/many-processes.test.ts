@@ -99,16 +99,16 @@ async function logIn ({ url }: Fleet, username: string): Promise<Answer> {
 async function person (fleet: Fleet): Promise<Person> {
   const username = `user-${randomBytes(6).toString('hex')}`
   const made = await ask(`${fleet.url}/register`, { ...json('POST', { username, email: 'a@example.com', password }), from: aClient() })
-  const tokens = (await logIn(fleet, username)).json<{ access_token: string; refresh_token: string }>()
-  return { id: made.json<{ id: string }>().id, username, bearer: { authorization: `Bearer ${tokens.access_token}` }, refresh: tokens.refresh_token }
+  const tokens = (await logIn(fleet, username)).json()
+  return { id: made.json().id, username, bearer: { authorization: `Bearer ${tokens.access_token}` }, refresh: tokens.refresh_token }
 }
 
 async function administrator (fleet: Fleet): Promise<Record<string, string>> {
-  return { authorization: `Bearer ${(await logIn(fleet, 'root')).json<{ access_token: string }>().access_token}` }
+  return { authorization: `Bearer ${(await logIn(fleet, 'root')).json().access_token}` }
 }
 
 async function keyOf ({ url }: Fleet, bearer: Record<string, string>): Promise<{ id: string; headers: Record<string, string> }> {
-  const { id, key } = (await ask(`${url}/api-keys`, json('POST', { name: 'a key', scopes: ['items:read', 'items:write'] }, bearer))).json<{ id: string; key: string }>()
+  const { id, key } = (await ask(`${url}/api-keys`, json('POST', { name: 'a key', scopes: ['items:read', 'items:write'] }, bearer))).json()
   return { id, headers: { 'x-api-key': key } }
 }
 
@@ -179,7 +179,7 @@ t.test('three processes behind nginx are one service', { skip, timeout: 240_000 
     const opened = await ask(`${processes[0] ?? ''}/session`, json('POST', { username, password }, { 'sec-fetch-site': 'same-origin' }))
     t.equal(opened.status, 201)
     const cookie = String(opened.headers['set-cookie']).split(';', 1).join()
-    const headers = { cookie, 'x-csrf-token': opened.json<{ csrf_token: string }>().csrf_token, 'sec-fetch-site': 'same-origin' }
+    const headers = { cookie, 'x-csrf-token': opened.json().csrf_token, 'sec-fetch-site': 'same-origin' }
     await assertEnds(t, fleet, { path: '/session', asked: { headers: { cookie } }, refused: [401] }, () => ask(`${processes[1] ?? ''}/session`, { method: 'DELETE', headers }))
   })
 
@@ -187,7 +187,7 @@ t.test('three processes behind nginx are one service', { skip, timeout: 240_000 
     const { refresh } = await person(fleet)
     const from = aClient()
     const answers = await Promise.all(Array.from({ length: 30 }, () => ask(`${url}/token`, { ...form({ grant_type: 'refresh_token', refresh_token: refresh }), from })))
-    const minted = answers.filter(({ status }) => status === 200).map((answer) => answer.json<{ refresh_token: string }>().refresh_token)
+    const minted = answers.filter(({ status }) => status === 200).map((answer) => answer.json().refresh_token)
     t.ok(minted.length > 0)
     t.equal(new Set(minted).size, 1)
     t.equal(new Set(answers.map(({ headers }) => headers['x-process'])).size, 3)
@@ -235,10 +235,10 @@ t.test('three processes behind nginx are one service', { skip, timeout: 240_000 
       return await ask(`${url}/health/live`)
     })
     for (const process of [...processes, fleet.deaf]) {
-      const { keys } = (await ask(`${process}/.well-known/jwks.json`)).json<{ keys: { kid: string }[] }>()
+      const { keys } = (await ask(`${process}/.well-known/jwks.json`)).json()
       t.strictSame(keys.map((key) => key.kid), [kid])
     }
-    const token = (await logIn(fleet, username)).json<{ access_token: string }>().access_token
+    const token = (await logIn(fleet, username)).json().access_token
     t.equal(decodeProtectedHeader(token).kid, kid)
     for (const process of [...processes, fleet.deaf]) t.equal((await ask(`${process}/users/me`, { headers: { authorization: `Bearer ${token}` } })).status, 200)
   })
