@@ -1,8 +1,9 @@
 // Keeps what the service must not lose, in an SQLite file or in PostgreSQL, migrated when it starts.
 import fp from 'fastify-plugin'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { fault } from '../errors.ts'
 import type { Stores } from '../stores/ports.ts'
+import { watchDependency } from './dependency.ts'
 import { observed } from './store-changes.ts'
 import { shareChanges } from './store-news.ts'
 
@@ -13,6 +14,7 @@ export type {
   RefreshOutcome, RefreshRotation, RefreshToken, RefreshTokenStore, RevocableToken, Revocation, RevocationStore, SearchQuery,
   Session, SessionStore, SigningKey, SigningKeyStore, Stores, StoreSet, User, UserChange, UserProfile, UserStore
 } from '../stores/ports.ts'
+export type { DependencyChange } from './dependency.ts'
 
 /** Options of `stores`: exactly one of them. */
 export interface StoresOptions {
@@ -50,24 +52,26 @@ function isPostgresUrl (url: unknown): boolean {
   return typeof url === 'string' && URL.canParse(url) && ['postgres:', 'postgresql:'].includes(new URL(url).protocol)
 }
 
-async function open ({ file = '', url }: Readonly<StoresOptions>): Promise<Stores> {
+async function open ({ file = '', url }: Readonly<StoresOptions>, log: FastifyBaseLogger): Promise<Stores> {
   if (url === undefined) {
     const { createSqliteStores } = await import('../stores/sqlite.ts')
-    return await createSqliteStores(file)
+    return await createSqliteStores(file, watchDependency('sqlite', log))
   }
   const { createPostgresStores } = await import('../stores/postgres.ts')
-  return await createPostgresStores(url)
+  return await createPostgresStores(url, watchDependency('postgresql', log))
 }
 
 async function storesPlugin (app: FastifyInstance, options: StoresOptions): Promise<void> {
-  const stores = observed(await open(resolve(options)))
+  const stores = observed(await open(resolve(options), app.log))
   if (app.hasDecorator('gatehouseRedis')) shareChanges(stores, app.gatehouseRedis)
   app.decorate('stores', stores)
   app.addHook('onClose', () => stores.close())
 }
 
 /**
- * Decorates `app.stores`, whose members {@link Stores} tells; closes them with the server. Throws
+ * Decorates `app.stores`, whose members {@link Stores} tells; closes them with the server. When the database stops to
+ * answer, or the file to take changes, and when it does again, that is one line in the log and one {@link DependencyChange}
+ * on the channel `gatehouse:dependency` of `node:diagnostics_channel`. Throws
  * `GATEHOUSE_OPTION_INVALID`, and `GATEHOUSE_PEER_MISSING` without `@photostructure/sqlite`, or `pg`.
  *
  * @example
