@@ -11,6 +11,7 @@ import { cors } from './plugins/cors.ts'
 import { csrf } from './plugins/csrf.ts'
 import { guards } from './plugins/guards.ts'
 import { https } from './plugins/https.ts'
+import { loadShedding } from './plugins/load-shedding.ts'
 import { openapi } from './plugins/openapi.ts'
 import { passwords } from './plugins/passwords.ts'
 import { problems } from './plugins/problems.ts'
@@ -98,6 +99,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   await app.register(problems)
   await app.register(strictBodies)
   await app.register(guards, { defaultAccess: 'deny', trustedProxies })
+  await app.register(loadShedding)
   await app.register(rateLimit)
 
   await app.register(stores, databaseUrl === null ? { file: join(dataDirectory, 'gatehouse.sqlite') } : { url: databaseUrl })
