@@ -50,16 +50,14 @@ async function serve (t: Test, options: LoadSheddingOptions): Promise<Service> {
 }
 
 /** Asks until the service answers so; the measures are taken once a second, and what is asked meanwhile is served as ever. */
-async function until (app: FastifyInstance, status: number, meanwhile: () => void = () => undefined): Promise<void> {
-  while ((await app.inject('/nowhere')).statusCode !== status) {
-    meanwhile()
-    await new Promise((resolve) => { setTimeout(resolve, 5) })
-  }
+async function until (app: FastifyInstance, status: number, blockingMilliseconds = 0): Promise<void> {
+  while ((await app.inject('/nowhere')).statusCode !== status) await block(blockingMilliseconds)
 }
 
-/** Holds the event loop up for longer than a measure takes, as a computation would. */
-function block (milliseconds: number): void {
+/** Holds the event loop up for longer than a measure takes, as a computation would; then what is due may run. */
+async function block (milliseconds: number): Promise<void> {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+  await new Promise((resolve) => { setTimeout(resolve, 5) })
 }
 
 t.test('under pressure every request is turned away, before anything is done for it', async (t) => {
@@ -101,7 +99,7 @@ t.test('under pressure every request is turned away, before anything is done for
 
 t.test('an event loop that is late is pressure, until it is not', async (t) => {
   const { app, log } = await serve(t, { maxEventLoopDelayMilliseconds: 500 })
-  await until(app, 503, () => { block(1500) })
+  await until(app, 503, 1500)
   await until(app, 404)
   t.strictSame(log.filter(({ msg }) => /pressure|taken again/.test(msg)).slice(0, 2).map(({ level, msg }) => [level, msg]), [
     [40, 'the process is under pressure: requests are turned away'], [30, 'requests are taken again']
@@ -134,13 +132,13 @@ t.test('the demo under pressure lives, and is not ready', async (t) => {
   const asked: number[][] = []
   // Between two answers that say so, it was under pressure.
   do {
-    block(2500)
+    await block(2500)
     asked.push([await statusOf('/nowhere'), await statusOf('/health/live'), await statusOf('/health/ready'), await statusOf('/nowhere')])
   } while (asked.at(-1)?.[0] !== 503 || asked.at(-1)?.[3] !== 503)
   t.strictSame(asked.at(-1), [503, 200, 503, 503])
   let refused
   do {
-    block(2500)
+    await block(2500)
     refused = await demo.send({ method: 'POST', url: '/token', ...form({ grant_type: 'password' }) })
   } while (refused.statusCode !== 503)
   t.match(refused.headers, { 'retry-after': '5' })
