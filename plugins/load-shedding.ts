@@ -33,6 +33,7 @@ declare module 'fastify' {
 }
 
 type Settings = Readonly<Required<Omit<LoadSheddingOptions, 'guards'>>>
+type Official = typeof import('@fastify/under-pressure').default
 interface Measures { heapUsed: number; rssBytes: number; eventLoopDelay: number }
 interface Pressure { isUnderPressure (): boolean; measures (): Measures; close (): Promise<void> }
 
@@ -61,8 +62,7 @@ function resolve (options: LoadSheddingOptions): Settings {
 }
 
 /** The official measures, hosted where they decorate nobody's instance. */
-async function measure ({ maxEventLoopDelayMilliseconds, maxHeapUsedBytes, maxRssBytes }: Settings): Promise<Pressure> {
-  const { default: underPressure } = await import('@fastify/under-pressure')
+async function measure (underPressure: Official, { maxEventLoopDelayMilliseconds, maxHeapUsedBytes, maxRssBytes }: Settings): Promise<Pressure> {
   const host = Fastify()
   await host.register(underPressure, { sampleInterval: SAMPLE_MILLISECONDS, maxEventLoopDelay: maxEventLoopDelayMilliseconds, maxHeapUsedBytes, maxRssBytes })
   await host.ready()
@@ -81,10 +81,11 @@ async function registerLoadShedding (app: FastifyInstance, options: LoadShedding
   if (earlier !== undefined) throw fault('GATEHOUSE_OPTIONS_LATE', `loadShedding does not cover ${earlier.methods.join(', ')} ${earlier.url}`)
   registry.shedsLoad = true
 
+  const { default: underPressure } = await import('@fastify/under-pressure')
   let pressure: Pressure | null = null
   let shedding = false
   // Not before: a boot blocks the loop, and no request waits for it.
-  app.addHook('onReady', async () => { pressure = await measure(settings) })
+  app.addHook('onReady', async () => { pressure = await measure(underPressure, settings) })
   app.addHook('onClose', async () => { await pressure?.close() })
   app.addHook('onRoute', ({ config, method, url }) => {
     const why: unknown = config?.neverShed
