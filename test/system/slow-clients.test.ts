@@ -144,7 +144,7 @@ void t.test('R188 F6 who sends nothing, or stalls in the headers, is closed; 1,0
 
 void t.test('R188 F6 who stalls in a body, drips it, or does not read the answer, is closed in time', { buffered: true }, async (t) => {
   const { app, state } = await buildDemo(t)
-  Object.assign(app.server, { headersTimeout: 1000, requestTimeout: 2000, timeout: 2000 })
+  Object.assign(app.server, { headersTimeout: 1000, requestTimeout: 2000, timeout: 6000 })
   const url = await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
   const before = await state()
