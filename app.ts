@@ -11,6 +11,7 @@ import { cors } from './plugins/cors.ts'
 import { csrf } from './plugins/csrf.ts'
 import { guards } from './plugins/guards.ts'
 import { https } from './plugins/https.ts'
+import { loadShedding } from './plugins/load-shedding.ts'
 import { openapi } from './plugins/openapi.ts'
 import { passwords } from './plugins/passwords.ts'
 import { problems } from './plugins/problems.ts'
@@ -100,6 +101,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   await app.register(problems)
   await app.register(strictBodies)
   await app.register(guards, { defaultAccess: 'deny', trustedProxies })
+  await app.register(loadShedding)
   if (redisUrl !== null) await app.register(redis, { url: redisUrl })
   if (redisUrl !== null && databaseUrl === null) app.log.warn('REDIS_URL without DATABASE_URL: other processes share the limits, and nothing else; an SQLite file is that of one process')
   await app.register(rateLimit)

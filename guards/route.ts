@@ -30,7 +30,7 @@ export interface DeclaredRoute {
   websocket?: boolean
   onRequest?: unknown
   constraints?: Readonly<Record<string, unknown>>
-  config?: { refusal?: RefusalFormat; csrf?: 'form'; [routeRecord]?: RouteRecord }
+  config?: { refusal?: RefusalFormat; csrf?: 'form'; neverShed?: string; [routeRecord]?: RouteRecord }
   schema?: { security?: unknown }
 }
 
@@ -76,6 +76,7 @@ export function enrol (route: DeclaredRoute, { levels, registry, context }: { le
     twice: route.routePath === '' && route.prefix !== '',
     constraints: route.constraints ?? {},
     context,
+    shedsLoad: registry.shedsLoad && route.config?.neverShed === undefined,
     plan,
     runtime: null,
     serviceLimits: registry.serviceLimits

@@ -202,7 +202,7 @@ function send ({ state, runtime, request, reply }: Run, error: Refusal, challeng
   sendRefusal(request, reply, runtime.format, { error, challenges, members: explanation })
 }
 
-/** Sends a refusal past every error handler and serializer of the service; its hooks still see it. */
+/** Logs a refusal, and sends it. */
 export function sendRefusal (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -213,6 +213,12 @@ export function sendRefusal (
   if (statusCode >= 500) request.log.error({ code, reason, err: cause }, 'refused')
   else request.log.info({ code, reason }, 'refused')
   if (challenges.length > 0) void reply.header('www-authenticate', challenges.length === 1 ? challenges[0] : challenges)
+  writeRefusal(request, reply, format, error, members)
+}
+
+/** Sends a refusal past every error handler and serializer of the service; its hooks still see it. */
+export function writeRefusal (request: FastifyRequest, reply: FastifyReply, format: RefusalFormat, error: Refusal, members: Readonly<Record<string, unknown>> = {}): void {
+  const { code, statusCode } = error
   const retryAfterSeconds = error.retryAfterSeconds ?? (statusCode === 503 ? 1 : undefined)
   if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
   const problem = problemOf(code, request.id, { ...error, members: { ...error.members, ...members } })

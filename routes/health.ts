@@ -9,6 +9,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.protect(app.publicAccess('Probes have no credentials'))
 
   app.get('/health/live', {
+    config: { neverShed: 'A process that has too much to do is not helped by a restart' },
     schema: { operationId: 'getLiveness', tags: ['health'], summary: 'The process is alive', response: { 200: { $ref: 'Health#', description: 'Alive.' } } }
   }, () => ({ status: 'ok' as const }))
 

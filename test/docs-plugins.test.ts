@@ -184,6 +184,9 @@ const tries: Readonly<Record<string, Try>> = {
     t.strictSame(await statuses(app, [from('http', '/items'), from('http', '/health'), from('https', '/items', { authorization: 'Bearer x' })]), [403, 200, 200])
     t.match((await app.inject(from('https', '/items'))).headers, { 'strict-transport-security': /^max-age=/ })
   },
+  async 'load-shedding' (t, { app }) {
+    t.strictSame(await statuses(app, ['/items', '/health/live', '/health/ready']), [200, 200, 200])
+  },
   async 'openapi' (t, { app }) {
     t.strictSame(await statuses(app, ['/docs', '/openapi.json', '/openapi.yaml']), [200, 200, 404])
     t.match((await app.inject('/openapi.json')).json(), { openapi: '3.1.0', paths: { '/items': { get: { security: [{ apiKey: [] }] } } } })
