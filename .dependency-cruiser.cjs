@@ -30,7 +30,7 @@ module.exports = {
     only('testing-below-plugins', folder('testing'), either(folder('testing', 'stores', 'credentials'), errors), 'what is tested is handed in'),
     only('plugins-below-routes', folder('plugins'), either(folder('schemas'), inside, base)),
     only('routes-below-app', folder('routes'), either(folder('routes', 'schemas'), inside, base)),
-    only('config-below-app', file('config'), either(folder('schemas'), base)),
+    only('config-below-app', file('config'), either(folder('schemas'), base, '^plugins/redis-options\\.ts$'), 'what a URL of Redis is, is said once'),
     only('tls-below-server', file('tls'), file('config')),
     only('server-is-the-process', file('server'), file('app', 'config', 'administrator', 'tls')),
     {

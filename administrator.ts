@@ -26,19 +26,24 @@ export async function ensureAdministrator (app: FastifyInstance, { administrator
   if (await hasAdministrator(app)) return null
   if (!development) throw new ConfigurationError('ADMIN_USERNAME and ADMIN_PASSWORD are required in production until there is an administrator')
   const generated = { username: 'admin', password: randomBytes(18).toString('base64url') }
-  await create(app, generated)
-  return generated
+  return await create(app, generated) ? generated : null
 }
 
 async function hasAdministrator (app: FastifyInstance): Promise<boolean> {
   return await app.stores.users.countByRole(ROLE) > 0
 }
 
-async function create (app: FastifyInstance, { username, password }: Credentials): Promise<void> {
+/** Whether it was made here; of several processes that start at once one makes it. */
+async function create (app: FastifyInstance, { username, password }: Credentials): Promise<boolean> {
   try {
     await app.accounts.register({ username, password, email: 'admin@localhost' }, [ROLE])
+    return true
   } catch (error) {
-    if (isRefusal(error) && error.code === 'conflict') throw taken()
+    if (isRefusal(error) && error.code === 'conflict') {
+      const other = await app.stores.users.findByName(username)
+      if (other === null || other.disabled || !other.roles.includes(ROLE)) throw taken()
+      return false
+    }
     if (isRefusal(error) && error.code === 'validation') throw new ConfigurationError(`ADMIN_PASSWORD: ${error.errors?.[0]?.detail ?? 'is not acceptable'}`)
     throw error
   }

@@ -13,11 +13,13 @@ import { csrf } from './plugins/csrf.ts'
 import { detections } from './plugins/detections.ts'
 import { guards } from './plugins/guards.ts'
 import { https } from './plugins/https.ts'
+import { loadShedding } from './plugins/load-shedding.ts'
 import { metrics } from './plugins/metrics.ts'
 import { openapi } from './plugins/openapi.ts'
 import { passwords } from './plugins/passwords.ts'
 import { problems } from './plugins/problems.ts'
 import { rateLimit } from './plugins/rate-limit.ts'
+import { redis } from './plugins/redis.ts'
 import { scopes } from './plugins/scopes.ts'
 import { securityHeaders } from './plugins/security-headers.ts'
 import { serverOptions } from './plugins/server-options.ts'
@@ -76,7 +78,8 @@ const servers = [{ url: '/', description: 'This service: in production, or where
 
 /** A server with bounds, over TLS if it is given a certificate. */
 function createServer ({ trustedProxies }: Configuration, logger: FastifyServerOptions['logger'], secure: SecureOptions | null): FastifyInstance {
-  const options = serverOptions({ trustedProxies, logger: logger as never })
+  // Behind a proxy its log and ours tell of one request by one id.
+  const options = serverOptions({ trustedProxies, logger: logger as never, ...(trustedProxies.length === 0 ? {} : { requestIdHeader: 'X-Request-Id' }) })
   const app = secure === null ? Fastify(options) : Fastify({ ...options, https: { ...options.http, ...secure } }) as unknown as FastifyInstance
   app.server.maxConnections = MAX_CONNECTIONS
   return app
@@ -94,7 +97,7 @@ export async function buildRedirect (configuration: Configuration, logger: Fasti
 
 /** The whole service, not yet listening. */
 export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false, secure: SecureOptions | null = null): Promise<FastifyInstance> {
-  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, corsOrigins } = configuration
+  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, redisUrl, corsOrigins } = configuration
   const app = createServer(configuration, logger, secure)
   await app.register(securityHeaders)
   await app.register(cors, { origin: corsOrigins })
@@ -102,6 +105,9 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   await app.register(problems)
   await app.register(strictBodies)
   await app.register(guards, { defaultAccess: 'deny', trustedProxies })
+  await app.register(loadShedding)
+  if (redisUrl !== null) await app.register(redis, { url: redisUrl })
+  if (redisUrl !== null && databaseUrl === null) app.log.warn('REDIS_URL without DATABASE_URL: other processes share the limits, and nothing else; an SQLite file is that of one process')
   await app.register(rateLimit)
 
   await app.register(stores, databaseUrl === null ? { file: join(dataDirectory, 'gatehouse.sqlite') } : { url: databaseUrl })

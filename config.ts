@@ -1,6 +1,7 @@
 // The demo's configuration, read from the environment once, at start: a wrong value is one clear line.
 import { join, resolve } from 'node:path'
 import { isIP } from 'node:net'
+import { isRedisUrl } from './plugins/redis-options.ts'
 import { USERNAME } from './schemas/users.ts'
 
 export interface Configuration {
@@ -12,6 +13,8 @@ export interface Configuration {
   readonly dataDirectory: string
   /** The PostgreSQL database; without one there is an SQLite file in the data directory. */
   readonly databaseUrl: string | null
+  /** The Redis that several processes count on and tell each other by; without one a process stands alone. */
+  readonly redisUrl: string | null
   readonly tokenKeyFile: string
   readonly trustedProxies: readonly string[]
   readonly corsOrigins: readonly string[]
@@ -34,15 +37,11 @@ export class ConfigurationError extends Error {
 type Environment = Readonly<Record<string, string | undefined>>
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
-/** Set, they ask for what this version does not do; saying so beats ignoring them. */
-const NOT_YET = ['REDIS_URL']
 
 /** Reads the configuration; throws {@link ConfigurationError} for the first value that is wrong. */
 export function readConfiguration (environment: Environment): Configuration {
   const read = (name: string): string | undefined => environment[name] === '' ? undefined : environment[name]
   const development = ['development', 'test'].includes(read('NODE_ENV') ?? 'production')
-  const unsupported = NOT_YET.find((name) => read(name) !== undefined)
-  if (unsupported !== undefined) throw new ConfigurationError(`${unsupported} is not supported in this version; unset it`)
   const host = read('HOST') ?? '127.0.0.1'
   if (isIP(host) === 0 && (!/^[A-Za-z0-9.-]{1,253}$/.test(host) || /^[\d.]+$/.test(host))) throw new ConfigurationError('HOST must be an address or a host name')
   const port = portFrom('PORT', read('PORT') ?? '3000')
@@ -55,6 +54,7 @@ export function readConfiguration (environment: Environment): Configuration {
     publicUrl: urlFrom(read('PUBLIC_URL'), { development, secure: tls !== null }, `http${tls === null ? '' : 's'}://${host.includes(':') ? `[${host}]` : host}:${String(port)}`),
     dataDirectory,
     databaseUrl: databaseUrlFrom(read('DATABASE_URL')),
+    redisUrl: redisUrlFrom(read('REDIS_URL')),
     tokenKeyFile: keyFileFrom(read('TOKEN_KEY_FILE'), development, dataDirectory),
     trustedProxies: listFrom(read('TRUSTED_PROXIES')).map(networkFrom),
     corsOrigins: listFrom(read('CORS_ORIGINS')).map(originFrom),
@@ -106,6 +106,13 @@ function databaseUrlFrom (text: string | undefined): string | null {
   const isGood = url !== null && text.trim() === text && ['postgres:', 'postgresql:'].includes(url.protocol) && url.hash === '' &&
     (url.hostname !== '' || url.searchParams.has('host')) && /^\/[^/]+$/.test(url.pathname) && isDecodable(url.username + url.password + url.pathname)
   if (!isGood) throw new ConfigurationError('DATABASE_URL must be a URL such as postgres://user:password@host:5432/name')
+  return text
+}
+
+/** As with the database, nothing of it is repeated. */
+function redisUrlFrom (text: string | undefined): string | null {
+  if (text === undefined) return null
+  if (!isRedisUrl(text)) throw new ConfigurationError('REDIS_URL must be a URL such as redis://user:password@host:6379/0, or rediss:// for TLS')
   return text
 }
 

@@ -67,6 +67,7 @@ export const faults = {
   GATEHOUSE_GUARDS_DID_NOT_RUN: 'the handler was reached though the guards of the route did not run',
   GATEHOUSE_PROTECT_TOO_LATE: 'protect() was called after a route of the same context or of a child was declared',
   GATEHOUSE_LIMIT_TOO_LATE: 'rateLimit.max does not cover the routes declared before it, nor count before an earlier app.protect()',
+  GATEHOUSE_REDIS_LATE: 'redis was registered after what would have counted there; register it first',
   GATEHOUSE_UNAUTHENTICATED_AUTHORIZATION: 'an authorization guard stands without an authenticating one before it',
   GATEHOUSE_SCOPE_UNKNOWN: 'a required scope is declared by no scheme of the route, though some declare scopes',
   GATEHOUSE_SECURITY_DIFFERS: 'schema.security differs from what the guards enforce',

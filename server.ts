@@ -11,6 +11,8 @@ import type { FastifyInstance } from 'fastify'
 import type { Configuration } from './config.ts'
 
 const CLOSE_TIMEOUT_MILLISECONDS = 10_000
+/** How long a close waits for what is under way: a client that stalls would otherwise keep the stores from being closed. */
+const DRAIN_MILLISECONDS = 8000
 const SWEEP_MILLISECONDS = 50
 
 async function start (): Promise<void> {
@@ -58,6 +60,7 @@ function closeOnSignals (apps: readonly FastifyInstance[]): void {
     if (closing) return
     closing = true
     setTimeout(() => process.exit(1), CLOSE_TIMEOUT_MILLISECONDS).unref()
+    setTimeout(() => { for (const { server } of apps) server.closeAllConnections() }, DRAIN_MILLISECONDS).unref()
     // A connection that was busy when the close began is kept alive after its answer; Fastify looks for idle ones once.
     setInterval(() => { for (const { server } of apps) server.closeIdleConnections() }, SWEEP_MILLISECONDS).unref()
     Promise.all(apps.map((app) => app.close())).then(() => process.exit(0), (error: unknown) => {

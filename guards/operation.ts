@@ -108,7 +108,8 @@ export function operationSecurity (record: RouteRecord, format: RefusalFormat, s
     }
   }
   if (limits.length > 0) responses['429'] = { description: 'Too many requests.', headers: { ...retryAfter, ...limitFields }, content: contentOf(['quota_exceeded'], { members: { 'violated-policies': limits.slice(0, 1).map(({ name }) => name) } }) }
-  if (plan.schemes.length > 0) responses['503'] = { description: 'The credentials could not be checked.', headers: { ...retryAfter, ...counted }, content: contentOf(['unavailable']) }
+  const unavailable = [...(record.shedsLoad ? ['the service has too much to do'] : []), ...(plan.schemes.length > 0 ? ['the credentials could not be checked'] : [])]
+  if (unavailable.length > 0) responses['503'] = { description: sentences(unavailable, []), headers: { ...retryAfter, ...counted }, content: contentOf(['unavailable']) }
   return {
     ...(plan.requirement === undefined ? {} : { security: plan.requirement }),
     responses,

@@ -3,7 +3,8 @@ import { fault } from '../errors.ts'
 import { alternativesOf, requirementOf, waysOf } from './requirement.ts'
 import { authorizationsOf, describe, isAuthenticating, nestedNodes, schemesOf } from './node.ts'
 import type { Branch, CompiledAlternative } from './decision.ts'
-import type { Limit } from './limit.ts'
+import { countingSteps } from './limit.ts'
+import type { Limit, LimitBatch } from './limit.ts'
 import type { Authorization, CrossSiteNode, GuardNode, RequirementNode } from './node.ts'
 import type { Scheme } from './scheme.ts'
 import type { Alternative, SecurityRequirement } from './requirement.ts'
@@ -33,6 +34,9 @@ export interface Plan {
   readonly crossSite: readonly CrossSiteNode[]
   readonly limitsBefore: readonly Limit[]
   readonly limitsAfter: readonly Limit[]
+  /** The same limits in the steps in which they are counted. */
+  readonly countsBefore: readonly (Limit | LimitBatch)[]
+  readonly countsAfter: readonly (Limit | LimitBatch)[]
   readonly schemes: readonly Scheme[]
   /** What OpenAPI says: `undefined` where the route declares no stance. */
   readonly requirement: readonly SecurityRequirement[] | undefined
@@ -61,6 +65,7 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
   const written = alternativesOf(members, place, false)
   assertScopesKnown(schemes, authorizations, place)
 
+  const limitsBefore = limits.filter(({ by }) => by === 'address')
   const limitsAfter = [...limits.filter(({ by }) => by !== 'address'), ...schemes.flatMap(({ limit }) => limit ?? [])]
   const alternatives = members.flatMap(nestedNodes).some(({ type }) => type === 'optional') ? alternativesOf(members, place, true) : written
   const gated = limitsAfter.length === 0 ? [] : alternativesOf(members.slice(0, members.findLastIndex(isAuthenticating) + 1), place, true)
@@ -70,8 +75,10 @@ export function compilePlan (guards: readonly PlacedNode[], place: string): Plan
     guards,
     ...compileAlternatives({ members, alternatives, gated }, place),
     crossSite: [...new Set(guards.flatMap(({ node }) => (node.type === 'crossSite' ? [node] : [])))],
-    limitsBefore: limits.filter(({ by }) => by === 'address'),
+    limitsBefore,
     limitsAfter,
+    countsBefore: countingSteps(limitsBefore),
+    countsAfter: countingSteps(limitsAfter),
     schemes,
     requirement: access === 'undeclared' ? undefined : access === 'public' ? [] : requirementOf(written, place),
     scopes: unique(authorizations, 'scopes'),

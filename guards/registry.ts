@@ -84,6 +84,8 @@ export interface RouteRecord {
   readonly constraints: Readonly<Record<string, unknown>>
   /** The encapsulation context that declared it. */
   readonly context: object
+  /** Whether `loadShedding` may answer in its place. */
+  readonly shedsLoad: boolean
   plan: Plan
   /** Set when the service has booted. */
   runtime: Runtime | null
@@ -127,6 +129,8 @@ export class Registry {
   readonly routes: RouteRecord[] = []
   /** Limits that hold for every route of the service. */
   readonly serviceLimits: Limit[] = []
+  /** Whether `loadShedding` is registered. */
+  shedsLoad = false
   readonly #defaultFormat: RefusalFormat
   readonly #plans = new Map<string, Plan>()
   readonly #nodes = new Map<GuardNode, number>()

@@ -31,7 +31,7 @@ export interface DeclaredRoute {
   websocket?: boolean
   onRequest?: unknown
   constraints?: Readonly<Record<string, unknown>>
-  config?: { refusal?: RefusalFormat; csrf?: 'form'; [routeRecord]?: RouteRecord }
+  config?: { refusal?: RefusalFormat; csrf?: 'form'; neverShed?: string; [routeRecord]?: RouteRecord }
   schema?: { security?: unknown }
 }
 
@@ -77,6 +77,7 @@ export function enrol (route: DeclaredRoute, { levels, registry, context }: { le
     twice: route.routePath === '' && route.prefix !== '',
     constraints: route.constraints ?? {},
     context,
+    shedsLoad: registry.shedsLoad && route.config?.neverShed === undefined,
     plan,
     runtime: null,
     serviceLimits: registry.serviceLimits
@@ -154,8 +155,15 @@ function checked (handler: Handler, record: RouteRecord): Handler {
       throw fault('GATEHOUSE_GUARDS_DID_NOT_RUN', `${record.methods.join(', ')} ${record.url}`)
     }
     if (state !== null && state.tokenDue !== null) assertFormToken(record, state.tokenDue)
+    if (isUpgrade(first, second)) state?.onUpgrade?.()
     return handler.call(this, first, second)
   }
+}
+
+/** Whether @fastify/websocket takes the connection: it marks the request, which it hands over second where it calls the handler itself. */
+function isUpgrade (first: object, second: object): boolean {
+  const request = stateOf(first) === null ? second : first
+  return (request as { ws?: unknown }).ws === true
 }
 
 /** The token of a form is known when the body is: here, after which there is only the handler. */

@@ -5,6 +5,7 @@ import { answerOf, explain } from './answer.ts'
 import { isPromise } from './awaitable.ts'
 import { addCsrfVary, isHandshake, isUnsafe } from './csrf.ts'
 import { decide, principalIn } from './decision.ts'
+import { isBatch } from './limit.ts'
 import { readPrincipal } from './read-principal.ts'
 import { accusedOf, accusedPrincipal, tellPassed, tellRefused } from './run-events.ts'
 import { beginState, principalOf } from './state.ts'
@@ -14,7 +15,7 @@ import type { Problem, Refusal } from '../errors.ts'
 import type { RefusalFormat } from './answer.ts'
 import type { CsrfProtection } from './csrf.ts'
 import type { CompiledAlternative, Outcome } from './decision.ts'
-import type { Limit, LimitState } from './limit.ts'
+import type { Limit, LimitBatch, LimitState } from './limit.ts'
 import type { Plan, Question } from './plan.ts'
 import type { Principal } from './principal.ts'
 import type { Scheme } from './scheme.ts'
@@ -59,11 +60,11 @@ export function runPlan (plan: Plan, runtime: Runtime, request: FastifyRequest, 
 function advance (run: Run): void {
   const { state } = run
   const { plan, outcomes } = state
-  while (run.countedBefore < plan.limitsBefore.length) {
-    if (!count(run, plan.limitsBefore[run.countedBefore++])) return
+  while (run.countedBefore < plan.countsBefore.length) {
+    if (!count(run, plan.countsBefore[run.countedBefore++])) return
   }
   for (;;) {
-    const gated = run.countedAfter < plan.limitsAfter.length
+    const gated = run.countedAfter < plan.countsAfter.length
     const verdict = decide(gated ? plan.gate : plan.alternatives, outcomes)
     if (typeof verdict === 'number') {
       if (!ask(run, verdict)) return
@@ -74,7 +75,7 @@ function advance (run: Run): void {
       if (verdict.ambient.length > 0 && !isProven(run, verdict)) return
       state.accepted = verdict
       if (!gated) break
-      if (!count(run, plan.limitsAfter[run.countedAfter++])) return
+      if (!count(run, plan.countsAfter[run.countedAfter++])) return
     }
   }
   state.passed = true
@@ -138,10 +139,16 @@ function outcomeOf (question: Question, found: unknown): Outcome {
 }
 
 /** Counts the request; false where the answer comes later, or the limit was exceeded. */
-function count (run: Run, limit: Limit | undefined): boolean {
+function count (run: Run, limit: Limit | LimitBatch | undefined): boolean {
   if (limit === undefined) return true
+  const context = { principal: principalOf(run.state), request: run.request, reply: run.reply }
+  if (isBatch(limit)) {
+    const { shared, limits } = limit
+    settle(run, shared.consume(limits, context), (states) => { if (haveRoom(run, limits, states)) advance(run) }, (error) => { send(run, error, []) })
+    return false
+  }
   try {
-    const found = limit.consume({ principal: principalOf(run.state), request: run.request, reply: run.reply })
+    const found = limit.consume(context)
     if (!isPromise(found)) return hasRoom(run, limit, found)
     settle(run, found, (state) => { if (hasRoom(run, limit, state)) advance(run) }, (error) => { send(run, error, []) })
   } catch (error) {
@@ -156,6 +163,10 @@ function hasRoom (run: Run, limit: Limit, found: LimitState | null): boolean {
   if (!found.exceeded) return true
   send(run, exceeded(limit, run.reply), [], accusedPrincipal(principalOf(run.state)))
   return false
+}
+
+function haveRoom (run: Run, limits: readonly Limit[], states: readonly (LimitState | null)[]): boolean {
+  return limits.every((limit, i) => hasRoom(run, limit, states[i] ?? null))
 }
 
 /** Waits for an answer, at most as long as configured; a client that left meanwhile is not answered. */
@@ -194,7 +205,7 @@ function send ({ state, runtime, request, reply }: Run, error: Refusal, challeng
   sendRefusal(request, reply, runtime.format, { error, challenges, members: explanation })
 }
 
-/** Sends a refusal past every error handler and serializer of the service; its hooks still see it. */
+/** Logs a refusal, and sends it. */
 export function sendRefusal (
   request: FastifyRequest,
   reply: FastifyReply,
@@ -205,6 +216,12 @@ export function sendRefusal (
   if (statusCode >= 500) request.log.error({ code, reason, err: cause }, 'refused')
   else request.log.info({ code, reason }, 'refused')
   if (challenges.length > 0) void reply.header('www-authenticate', challenges.length === 1 ? challenges[0] : challenges)
+  writeRefusal(request, reply, format, error, members)
+}
+
+/** Sends a refusal past every error handler and serializer of the service; its hooks still see it. */
+export function writeRefusal (request: FastifyRequest, reply: FastifyReply, format: RefusalFormat, error: Refusal, members: Readonly<Record<string, unknown>> = {}): void {
+  const { code, statusCode } = error
   const retryAfterSeconds = error.retryAfterSeconds ?? (statusCode === 503 ? 1 : undefined)
   if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
   const problem = problemOf(code, request.id, { ...error, members: { ...error.members, ...members } })

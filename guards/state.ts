@@ -15,6 +15,8 @@ export interface GuardState {
   passed: boolean
   /** Whose CSRF token has still to be judged, before the handler: it stands in the body. */
   tokenDue: AmbientRequest | null
+  /** Called when a WebSocket handler takes the connection: there is no answer then whose end could be awaited. */
+  onUpgrade: (() => void) | null
 }
 
 /** Where the state stands on a request: a symbol, so that it clashes with nobody's decorator. */
@@ -27,9 +29,17 @@ export function stateOf (request: object): GuardState | null {
 }
 
 export function beginState (request: object, plan: Plan): GuardState {
-  const state: GuardState = { plan, outcomes: new Array<Outcome>(plan.questions.length), accepted: null, passed: false, tokenDue: null }
+  const state: GuardState = { plan, outcomes: new Array<Outcome>(plan.questions.length), accepted: null, passed: false, tokenDue: null, onUpgrade: null }
   ;(request as StatefulRequest)[guardState] = state
   return state
+}
+
+/** Calls `upgraded` when the connection of a guarded request is handed to a WebSocket handler. */
+export function onUpgrade (request: object, upgraded: () => void): void {
+  const state = stateOf(request)
+  if (state === null) return
+  const { onUpgrade: earlier } = state
+  state.onUpgrade = earlier === null ? upgraded : () => { earlier(); upgraded() }
 }
 
 /** Whether the compiled guards of the request's route hold `node` and have let the request pass. */

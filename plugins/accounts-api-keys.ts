@@ -1,6 +1,6 @@
 // API keys: made, rotated, and verified without a look-up where that was done a moment ago. What is kept of a key is
-// dropped by any change of it, of its owner or of its client in this process; what another one changes counts after
-// `verifiedSeconds`.
+// dropped by any change of it, of its owner or of its client in this process, or that another one tells of; what nobody
+// tells of counts after `verifiedSeconds`.
 import { LRUCache } from 'lru-cache'
 import { createApiKey, matchesDigest, parseApiKey } from '../credentials/api-keys.ts'
 import { refusal } from '../errors.ts'
@@ -78,6 +78,7 @@ export function createApiKeyAccounts (stores: Stores, { grantOf, uses, verifiedS
   let changes = 0
 
   onStoreChange(stores, (change) => {
+    if (change.kind === 'revocations' || change.kind === 'signingKeys') return
     changes += 1
     if (change.kind === 'apiKey') known.delete(change.id)
     else for (const [id, key] of [...known]) if (isReached(key, change)) known.delete(id)

@@ -15,8 +15,9 @@ export interface AccountsOptions {
   keepOne?: string
   /**
    * Seconds in which an API key that was verified needs no look-up, 60 at most; 0 turns it off. What this process
-   * changes of a key, its owner or its client counts at once, what another one changes within this time.
-   * @defaultValue `5`
+   * changes of a key, its owner or its client counts at once, what another one changes within this time, and sooner where
+   * `redis` tells of it.
+   * @defaultValue `1`
    */
   verifiedKeySeconds?: number
   /**
@@ -41,7 +42,7 @@ const LONGEST_SECONDS = 60
 
 export function resolveAccountsOptions (options: AccountsOptions): AccountsSettings {
   assertKnownOptions('accounts', options, ['roles', 'defaultRoles', 'keepOne', 'verifiedKeySeconds', 'verifiedPasswordSeconds'])
-  const { roles, defaultRoles, keepOne, verifiedKeySeconds = 5, verifiedPasswordSeconds = 60 } = options
+  const { roles, defaultRoles, keepOne, verifiedKeySeconds = 1, verifiedPasswordSeconds = 60 } = options
   if (!isRecord(roles)) throw invalid('accounts.roles', 'must be an object of role names and lists of scopes')
   const table = new Map(Object.entries(roles).map(([name, scopes]) => {
     if (!isList(scopes) || !scopes.every(isScope)) throw invalid(`accounts.roles.${name}`, 'must be a list of scopes')

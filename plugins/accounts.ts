@@ -1,5 +1,5 @@
 // People, their passwords and their keys: registration, login, API keys, and what a role allows.
-// Unknown, wrong and disabled are one answer after one hash; effective rights are what credential and owner share.
+// Unknown, wrong, disabled and locked are one answer after one hash; effective rights are what credential and owner share.
 import fp from 'fastify-plugin'
 import { hashOfName } from '../credentials/attempted-names.ts'
 import { refusal } from '../errors.ts'
@@ -11,9 +11,11 @@ import type { EventOrigin } from '../guards/events.ts'
 import type { Principal, PrincipalGrant } from '../guards/principal.ts'
 import type { NewAuditEvent, NewUser, StoreSet, User, UserChange, UserProfile } from '../stores/ports.ts'
 import type { ApiKeyAccounts } from './accounts-api-keys.ts'
+import type { UnlockOrigin } from './accounts-logins.ts'
 import type { AccountsOptions } from './accounts-options.ts'
 
 export type { ApiKeyAccounts, ApiKeyRequest, ApiKeyRotationRequest, IssuedApiKey } from './accounts-api-keys.ts'
+export type { UnlockOrigin } from './accounts-logins.ts'
 export type { AccountsOptions } from './accounts-options.ts'
 
 /** What somebody tells who wants an account. */
@@ -31,9 +33,11 @@ export interface Accounts extends ApiKeyAccounts {
   /** A new account; `conflict` when the name is taken, `validation` when the password is not acceptable. */
   register (registration: Registration, roles?: readonly string[]): Promise<User>
   /**
-   * Whoever the password belongs to; `null` for unknown, wrong and disabled alike, after one hash each. `within` writes what
-   * the login leaves behind, and is called only while the password still holds and the account is still on: whoever
-   * changes that at the same time sees what was written.
+   * Whoever the password belongs to; `null` for unknown, wrong, disabled, waiting and locked alike, after one hash each.
+   * After three failures in a row an account waits a second, twice as long after each that follows, up to a quarter of
+   * an hour: what is tried meanwhile is refused, right or wrong, and makes it wait no longer. After 100 it is locked until
+   * `unlock`. Success forgets them. `within` writes what the login leaves behind, and is called only while the password
+   * still holds and the account is still on: whoever changes that at the same time sees what was written.
    */
   login (credentials: { username: string; password: string; origin?: EventOrigin | undefined }, within?: (user: User, stores: StoreSet) => Promise<void>): Promise<User | null>
   /** The same for a password that comes with every request: what was right a moment ago is not hashed again. */
@@ -47,7 +51,8 @@ export interface Accounts extends ApiKeyAccounts {
   /**
    * Another password for the principal's account, and the end of its other logins: refresh families, live access tokens
    * and sessions, except the one that asks. API keys stay. `validation` for a wrong current password, or for a new
-   * one that is not acceptable; `conflict` when somebody else changed it meanwhile. `within` writes what is part of it.
+   * one that is not acceptable; wrong ones make it wait and are locked out as those of `login`, in a count of their own,
+   * so that guessing at logins keeps nobody from it. `conflict` when somebody else changed it meanwhile. `within` writes what is part of it.
    */
   changePassword (principal: Principal, passwords: { currentPassword: string; newPassword: string; origin?: EventOrigin | undefined }, within?: (stores: StoreSet) => Promise<void>): Promise<void>
   /**
@@ -56,6 +61,10 @@ export interface Accounts extends ApiKeyAccounts {
    * `keepOne`, `validation` for a role that is not in the table.
    */
   update (id: string, change: UserChange, options?: { origin?: EventOrigin | undefined }): Promise<User | null>
+  /** Which of these accounts are locked for 100 failures in a row. Their sessions, tokens and keys go on. */
+  lockedAmong (ids: readonly string[]): Promise<ReadonlySet<string>>
+  /** Forgets the failed logins of an account, so that it neither waits nor is locked; whether there is such an account. `origin` says who does it, for the event. */
+  unlock (id: string, origin?: UnlockOrigin): Promise<boolean>
 }
 
 declare module 'fastify' {
@@ -74,8 +83,11 @@ const USES_INTERVAL_MS = 5000
 
 async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): Promise<void> {
   const { roles, defaultRoles, keepOne, verifiedKeySeconds, verifiedPasswordSeconds } = resolveAccountsOptions(options)
-  const [{ createApiKeyAccounts }, { createVerifiedPasswords }] = await Promise.all([import('./accounts-api-keys.ts'), import('../credentials/verified-passwords.ts')])
+  const [{ createApiKeyAccounts }, { createLoginDefence }, { createVerifiedPasswords }] = await Promise.all([
+    import('./accounts-api-keys.ts'), import('./accounts-logins.ts'), import('../credentials/verified-passwords.ts')
+  ])
   const { passwords, stores } = app
+  const logins = createLoginDefence(stores, app.log)
   const verifiedPasswords = createVerifiedPasswords(verifiedPasswordSeconds)
   const uses = createKeyUses((batch) => stores.apiKeys.touch(batch), {
     intervalMs: USES_INTERVAL_MS,
@@ -90,9 +102,10 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
   }
 
   /** The hash that the password fits, a new one where it was due; `null` for whom it does not let in. */
-  async function accept (found: { user: User; passwordHash: string } | null, password: string): Promise<string | null> {
+  async function accept (found: { user: User; passwordHash: string } | null, { username, password }: { username: string; password: string }): Promise<string | null> {
     const matches = await passwords.verify(found?.passwordHash ?? null, password)
-    if (found === null || !matches || found.user.disabled) return null
+    const isRight = matches && found?.user.disabled === false
+    if (!await logins.admit({ id: found?.user.id ?? null, username }, isRight) || found === null) return null
     if (!passwords.needsRehash(found.passwordHash)) return found.passwordHash
     const change = { from: found.passwordHash, to: await passwords.hash(password) }
     return await stores.users.replacePasswordHash(found.user.id, change) ? change.to : change.from
@@ -125,7 +138,7 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
 
     async login ({ username, password, origin = {} }, within) {
       const found = await stores.users.findCredentials(username)
-      const hash = await accept(found, password)
+      const hash = await accept(found, { username, password })
       if (hash === null || found === null) return tellFailed(found, { username, origin })
       const event = { ...origin, event: 'authn_login_success', outcome: 'success', actor: found.user.id, scheme: 'password' } as const
       if (within === undefined) {
@@ -147,7 +160,7 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     async verifyPassword ({ username, password }) {
       const found = await stores.users.findCredentials(username)
       if (found !== null && !found.user.disabled && verifiedPasswords.has(password, found.passwordHash)) return grantOf(found.user)
-      if (await accept(found, password) === null || found === null) return null
+      if (await accept(found, { username, password }) === null || found === null) return null
       verifiedPasswords.add(password, found.passwordHash)
       return grantOf(found.user)
     },
@@ -171,7 +184,8 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       await passwords.assertAcceptable(newPassword, { username: user.username, email: user.email, pointer: '/new_password' })
       const found = await stores.users.findCredentials(user.username)
       const event = { ...origin, actor: user.id, target: user.id, scheme: principal.scheme }
-      if (!await passwords.verify(found?.passwordHash ?? null, currentPassword) || found === null) {
+      const isRight = await passwords.verify(found?.passwordHash ?? null, currentPassword)
+      if (!await logins.admitChange(user.id, isRight) || found === null) {
         tellEvent(app.server, { ...event, event: 'authn_password_change_fail', outcome: 'failure', reason: 'wrong_password' })
         throw refusal('validation', { errors: [{ pointer: '/current_password', in: 'body', detail: 'is not your password' }] })
       }
@@ -204,6 +218,14 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
         }
         return user
       })
+    },
+
+    lockedAmong: (ids) => logins.lockedAmong(ids),
+
+    async unlock (id, origin = {}) {
+      if (await stores.users.findById(id) === null) return false
+      await logins.unlock(id, origin)
+      return true
     }
   }))
 }

@@ -12,6 +12,7 @@ import { assertCallback, invalid, resolveSchemeOptions } from '../guards/scheme-
 import { createKeyLimits, readKeyLimit } from './api-key-limits.ts'
 import { useGuards } from './guards.ts'
 import { takeName } from './rate-limit-names.ts'
+import { sharedCountsOn } from './rate-limit-shared.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ApiKeyGuard } from '../guards/guard.ts'
 import type { ApiKeyPrincipal, Awaitable, PrincipalGrant } from '../guards/principal.ts'
@@ -115,7 +116,7 @@ async function registerApiKeyAuth (app: FastifyInstance, options: ApiKeyAuthOpti
   const { name, place, carrierName, verify } = settings
   const read = readers[place]
   const keyLimits = settings.limits
-    ? createKeyLimits(takeName(registry, { name: undefined, derivedName: name }), () => { app.log.warn({ scheme: name }, 'the table of the limits of API keys is full of exhausted keys') })
+    ? createKeyLimits(takeName(registry, { name: undefined, derivedName: name }), () => { app.log.warn({ scheme: name }, 'the table of the limits of API keys is full of exhausted keys') }, app.hasDecorator('gatehouseRedis') ? sharedCountsOn(app.gatehouseRedis) : null)
     : null
   const challenge = formatChallenge('ApiKey', { realm: settings.realm, in: place, name: carrierName })
 

@@ -1,7 +1,9 @@
 // Limits that API keys bring themselves: exact windows, counted for each key after it was verified.
 import { assertInteger } from '../guards/scheme-options.ts'
+import { countAtOnce } from './rate-limit-limiter.ts'
 import { Windows } from './rate-limit-store.ts'
-import type { Limit } from '../guards/limit.ts'
+import type { Limit, LimitContext, LimitState } from '../guards/limit.ts'
+import type { SharedCounts, SharedKey } from './rate-limit-shared.ts'
 
 /** How often an API key may be used. */
 export interface KeyLimit {
@@ -24,8 +26,11 @@ const MOST_KEYS = 100_000
 // Windows of one length end in the order in which they began; each length is a table of its own.
 const MOST_LENGTHS = 32
 
-/** `onFull` is told when a table holds nothing but exhausted keys; the keys that come then are let through. */
-export function createKeyLimits (name: string, onFull: () => void): KeyLimits {
+/**
+ * `onFull` is told when a table holds nothing but exhausted keys; the keys that come then are let through. With `shared`
+ * all processes count together, and alone where they cannot.
+ */
+export function createKeyLimits (name: string, onFull: () => void, shared: SharedCounts | null = null): KeyLimits {
   const tables = new Map<number, Windows>()
   const noted = new WeakMap<object, { keyId: string; limit: KeyLimit }>()
 
@@ -38,21 +43,34 @@ export function createKeyLimits (name: string, onFull: () => void): KeyLimits {
     return made
   }
 
+  function keyOf ({ request }: LimitContext): SharedKey | null {
+    const found = noted.get(request)
+    if (found === undefined) return null
+    const { keyId, limit: { max, windowSeconds } } = found
+    return { name: `${name}:${String(windowSeconds)}`, key: keyId, max, windowMs: windowSeconds * 1000 }
+  }
+
+  function stateOf ({ exceeded, remaining, resetSeconds }: LimitState, { max, windowMs }: SharedKey): LimitState {
+    return { exceeded, remaining, resetSeconds, policy: { max, windowSeconds: windowMs / 1000 } }
+  }
+
+  function alone (key: SharedKey): LimitState {
+    const { key: keyId, max, windowMs } = key
+    return stateOf(countAtOnce(tableOf(windowMs / 1000), max)(keyId), key)
+  }
+
+  const described = { name, by: 'apiKey', max: null, windowSeconds: null } as const
   return {
     note (request, keyId, limit) { noted.set(request, { keyId, limit }) },
-    limit: Object.freeze<Limit>({
-      name,
-      by: 'apiKey',
-      max: null,
-      windowSeconds: null,
-      consume ({ request }) {
-        const found = noted.get(request)
-        if (found === undefined) return null
-        const { keyId, limit: { max, windowSeconds } } = found
-        const { current, ttl } = tableOf(windowSeconds).count(keyId, max)
-        return { exceeded: current > max, remaining: Math.max(0, max - current), resetSeconds: Math.ceil(ttl / 1000), policy: { max, windowSeconds } }
-      }
-    })
+    limit: shared === null
+      ? Object.freeze<Limit>({
+        ...described,
+        consume (context) {
+          const key = keyOf(context)
+          return key === null ? null : alone(key)
+        }
+      })
+      : shared.limit({ ...described, keyOf, use: stateOf, alone })
   }
 }
 

@@ -13,7 +13,7 @@ export interface Count extends LimitState { readonly ttl: number }
 /** Counts under a key, as the official limiter does, without waiting for anything. */
 export function countAtOnce (windows: Windows, max: number): (key: string) => Count {
   return function count (key) {
-    const { current, ttl } = windows.count(key)
+    const { current, ttl } = windows.count(key, max)
     return { exceeded: current > max, remaining: Math.max(0, max - current), resetSeconds: Math.ceil(ttl / 1000), ttl }
   }
 }

@@ -56,8 +56,8 @@ export interface LimitOptions {
    */
   counts?: 'requests' | 'failures'
   /**
-   * What becomes of a new key while the table is full of exhausted ones: `open` lets it through with a line in the
-   * log, `closed` answers 503, for logins.
+   * What becomes of a request that cannot be counted, as the table is full of exhausted keys, or as Redis does not answer:
+   * `open` lets it through with a line in the log, counted by this process alone; `closed` answers 503, for logins.
    * @defaultValue `'open'`
    */
   whenFull?: 'open' | 'closed'

@@ -1,7 +1,7 @@
 // Limits on how much one client or one principal may ask for: against guessing, scraping and exhaustion.
 // RFC 6585 §4 (429), draft-ietf-httpapi-ratelimit-headers-11 (RateLimit, RateLimit-Policy).
 import fp from 'fastify-plugin'
-import { fault } from '../errors.ts'
+import { fault, refusal } from '../errors.ts'
 import { chain } from '../guards/awaitable.ts'
 import { isDevelopment } from '../guards/environment.ts'
 import { limitGuard } from '../guards/guard.ts'
@@ -9,16 +9,17 @@ import { compilePlan } from '../guards/plan.ts'
 import { routeRecord } from '../guards/route.ts'
 import { runPlan } from '../guards/run.ts'
 import { invalid } from '../guards/scheme-options.ts'
-import { stateOf } from '../guards/state.ts'
+import { onUpgrade, stateOf } from '../guards/state.ts'
 import { useGuards } from './guards.ts'
 import { keyOf } from './rate-limit-key.ts'
 import { countAtOnce, loadLimiters } from './rate-limit-limiter.ts'
 import { resolveLimitOptions, resolveRateLimitOptions } from './rate-limit-options.ts'
 import { takeName } from './rate-limit-names.ts'
+import { sharedCountsOn } from './rate-limit-shared.ts'
 import { Windows } from './rate-limit-store.ts'
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { LimitGuard } from '../guards/guard.ts'
-import type { Limit } from '../guards/limit.ts'
+import type { Limit, LimitContext } from '../guards/limit.ts'
 import type { Plan } from '../guards/plan.ts'
 import type { Registry } from '../guards/registry.ts'
 import type { DeclaredRoute } from '../guards/route.ts'
@@ -43,36 +44,51 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
   const { service, maxKeys } = resolveRateLimitOptions(options)
   const registry = useGuards(app, options.guards)
   if (service !== null) assertCoversAll(app, registry)
-  const limiterOf = await loadLimiters()
+  const shared = app.hasDecorator('gatehouseRedis') ? sharedCountsOn(app.gatehouseRedis) : null
+  const limiterOf = shared === null ? await loadLimiters() : null
 
   function createLimit (settings: LimitSettings): Limit {
     const { max, windowMs, by, key, counts, whenFull } = settings
     const name = takeName(registry, settings)
     const onFull = (): void => { app.log.warn({ limit: name, maxKeys, whenFull }, 'the table of a limit is full of exhausted keys') }
     const windows = new Windows({ max, windowMs, maxKeys, whenFull, onFull })
-    const count = key === null ? countAtOnce(windows, max) : limiterOf(windows, settings)
+    const described = { name, by, max, windowSeconds: Math.ceil(windowMs / 1000) } as const
+    const countAlone = countAtOnce(windows, max)
 
-    /** Gives the count back when the answer turns out to be no failure; one whose client leaves is never finished. */
-    function reserve (counted: Count, countedKey: string, { raw }: FastifyReply): Count {
-      if (counts === 'failures' && !counted.exceeded) {
+    const isReserved = ({ exceeded }: Count): boolean => counts === 'failures' && !exceeded
+
+    function reserveAlone (counted: Count, countedKey: string, context: LimitContext): Count {
+      if (isReserved(counted)) {
         const endsBy = windows.endAfter(counted.ttl)
-        raw.once('finish', () => { if (!failureStatuses.has(raw.statusCode)) windows.giveBack(countedKey, endsBy) })
+        unlessFailed(context, () => { windows.giveBack(countedKey, endsBy) })
       }
       return counted
     }
 
+    if (shared !== null) {
+      return shared.limit({
+        ...described,
+        keyOf: (context) => chain(keyOf(settings, registry, context), (counted) => ({ name, key: counted, max, windowMs })),
+        use (counted, _key, context) {
+          if (isReserved(counted)) unlessFailed(context, () => { void counted.giveBack() })
+          return counted
+        },
+        alone (counted, context) {
+          if (whenFull === 'closed') throw refusal('unavailable', { retryAfterSeconds: 1, reason: `the limit ${name} is counted on Redis, which does not answer` })
+          return reserveAlone(countAlone(counted.key), counted.key, context)
+        }
+      })
+    }
+    const count = key === null || limiterOf === null ? countAlone : limiterOf(windows, settings)
     return Object.freeze({
-      name,
-      by,
-      max,
-      windowSeconds: Math.ceil(windowMs / 1000),
+      ...described,
       consume: (context) => chain(keyOf(settings, registry, context), (counted) =>
-        chain(count(counted), (state) => reserve(state, counted, context.reply)))
+        chain(count(counted), (state) => reserveAlone(state, counted, context)))
     } satisfies Limit)
   }
 
   app.decorate('limit', (limit: LimitOptions) => limitGuard(createLimit(resolveLimitOptions(limit))))
-  if (!isDevelopment()) app.log.warn('rate limits are counted by this process alone: several of them allow as many times the limit')
+  if (shared === null && !isDevelopment()) app.log.warn('rate limits are counted by this process alone: several of them allow as many times the limit')
   if (service === null) return
 
   const limitNamed = (derivedName: string): Limit => createLimit({
@@ -81,6 +97,12 @@ async function registerRateLimit (app: FastifyInstance, options: RateLimitOption
   const routed = limitNamed('service')
   registry.serviceLimits.push(routed)
   app.addHook('onRequest', serviceHook(registry, planFor(routed), planFor(limitNamed('unrouted'))))
+}
+
+/** Gives back when the answer turns out to be no failure, or a WebSocket was let in; what a client leaves is never finished. */
+function unlessFailed ({ request, reply: { raw } }: LimitContext, giveBack: () => void): void {
+  raw.once('finish', () => { if (!failureStatuses.has(raw.statusCode)) giveBack() })
+  onUpgrade(request, giveBack)
 }
 
 /** A hook of the root reaches what is declared after it; nothing more may be claimed in the registry. */
@@ -115,7 +137,8 @@ function isUnrouted ({ is404, method, headers }: FastifyRequest): boolean {
  * authenticated, as the limit `service`, and unknown URLs and preflights apart, as `unrouted`. Register it on the root,
  * before `app.protect` and before any route.
  *
- * Counts are exact, in fixed windows, in the memory of this process, and bounded by `maxKeys`. Addresses come from the
+ * Counts are exact, in fixed windows, bounded by `maxKeys` in the memory of this process, or on Redis for all processes
+ * where `redis` is registered. Addresses come from the
  * core's `trustedProxies`, never from `request.ip`. A refusal is 429 `quota_exceeded` (RFC 6585 §4).
  * Registering fails with `GATEHOUSE_OPTION_INVALID` and `GATEHOUSE_LIMIT_TOO_LATE`.
  *

@@ -57,11 +57,14 @@ const frameworkCodes = new Map<string, RefusalCode>([
 /** For Fastify's `frameworkErrors`; `reasonFor` tells what was wrong before routing, `isSecure` what `request.protocol` does not here. */
 export function createFrameworkErrors (reasonFor: (raw: IncomingMessage) => RefusalCode | null, isSecure: (raw: IncomingMessage) => boolean) {
   return function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
-    const code = reasonFor(request.raw) ?? frameworkCodes.get(error.code) ?? 'internal_error'
+    const reason = reasonFor(request.raw)
+    const code = reason ?? frameworkCodes.get(error.code) ?? 'internal_error'
     const problem = problemOf(code, request.id)
     request.log.info({ code, status: problem.status, reason: error.code }, 'the request was refused')
     if (problem.status >= 500) request.log.error({ err: error }, 'the request failed')
     const headers = headersBelow(request.server, { secure: isSecure(request.raw), origin: request.headers.origin })
+    // What follows on the connection may be a part of this request (RFC 9112 §11.2)
+    if (reason !== null) void reply.header('connection', 'close')
     void reply.code(problem.status).headers(headers).type(PROBLEM_JSON).send(JSON.stringify(problem))
   }
 }

@@ -31,6 +31,8 @@ export interface ServerOptionsOptions {
   headersTimeoutSeconds?: number
   /** How long an idle connection is kept: 5 to 72. @defaultValue 72 */
   keepAliveTimeoutSeconds?: number
+  /** How long nothing may move on a connection while a request is answered, from 1: neither from the handler nor to the client. @defaultValue 60 */
+  silenceTimeoutSeconds?: number
   /** How many requests a connection may carry. @defaultValue 1000 */
   maxRequestsPerSocket?: number
   /** How many bytes the headers of a request may have in all. @defaultValue 16384 */
@@ -53,7 +55,7 @@ export interface ServerOptionsOptions {
 
 /** What {@link serverOptions} returns; written out, so that the declaration names no package but Fastify. */
 export interface HardenedOptions extends Pick<FastifyServerOptions,
-  'bodyLimit' | 'requestTimeout' | 'keepAliveTimeout' | 'maxRequestsPerSocket' | 'onProtoPoisoning' | 'onConstructorPoisoning' |
+  'bodyLimit' | 'connectionTimeout' | 'requestTimeout' | 'keepAliveTimeout' | 'maxRequestsPerSocket' | 'onProtoPoisoning' | 'onConstructorPoisoning' |
   'schemaController' | 'trustProxy' | 'requestIdHeader' | 'genReqId' | 'logger' | 'logController' | 'rewriteUrl' |
   'return503OnClosing' | 'frameworkErrors' | 'clientErrorHandler'> {
   /** For the HTTP server; repeat it beside `https` for TLS. */
@@ -66,7 +68,7 @@ interface Settings extends Required<Omit<ServerOptionsOptions, 'requestIdHeader'
 }
 
 const optionNames = [
-  'trustedProxies', 'allowedHosts', 'bodyLimit', 'requestTimeoutSeconds', 'headersTimeoutSeconds', 'keepAliveTimeoutSeconds',
+  'trustedProxies', 'allowedHosts', 'bodyLimit', 'requestTimeoutSeconds', 'headersTimeoutSeconds', 'keepAliveTimeoutSeconds', 'silenceTimeoutSeconds',
   'maxRequestsPerSocket', 'maxHeaderBytes', 'maxHeaderCount', 'maxQueryParameters', 'requestIdHeader', 'logger'
 ]
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
@@ -82,7 +84,7 @@ function resolve (options: ServerOptionsOptions): Settings {
   assertInteger('serverOptions.requestTimeoutSeconds', requestTimeoutSeconds, { min: 1, max: 3600 })
   const {
     trustedProxies = [], allowedHosts, bodyLimit = 1_048_576,
-    headersTimeoutSeconds = Math.min(10, requestTimeoutSeconds), keepAliveTimeoutSeconds = 72, maxRequestsPerSocket = 1000,
+    headersTimeoutSeconds = Math.min(10, requestTimeoutSeconds), keepAliveTimeoutSeconds = 72, silenceTimeoutSeconds = 60, maxRequestsPerSocket = 1000,
     maxHeaderBytes = 16_384, maxHeaderCount = 100, maxQueryParameters = 1000, requestIdHeader, logger = false
   } = options
   createClientAddress(trustedProxies)
@@ -90,6 +92,7 @@ function resolve (options: ServerOptionsOptions): Settings {
   assertInteger('serverOptions.bodyLimit', bodyLimit, { min: 1, max: Number.MAX_SAFE_INTEGER })
   assertInteger('serverOptions.headersTimeoutSeconds', headersTimeoutSeconds, { min: 1, max: requestTimeoutSeconds })
   assertInteger('serverOptions.keepAliveTimeoutSeconds', keepAliveTimeoutSeconds, { min: 5, max: 72 })
+  assertInteger('serverOptions.silenceTimeoutSeconds', silenceTimeoutSeconds, { min: 1, max: 3600 })
   assertInteger('serverOptions.maxRequestsPerSocket', maxRequestsPerSocket, { min: 1, max: 1_000_000 })
   assertInteger('serverOptions.maxHeaderBytes', maxHeaderBytes, { min: 1024, max: 1_048_576 })
   // Node itself drops what stands above 2000 header fields
@@ -98,7 +101,7 @@ function resolve (options: ServerOptionsOptions): Settings {
   if (requestIdHeader !== undefined) assertHeaderName(requestIdHeader)
   if (typeof logger !== 'boolean' && !isRecord(logger)) throw invalid('serverOptions.logger', "must be true, false or pino's options")
   return Object.freeze({
-    trustedProxies, allowedHosts: allowedHosts ?? null, bodyLimit, requestTimeoutSeconds, headersTimeoutSeconds, keepAliveTimeoutSeconds, maxRequestsPerSocket,
+    trustedProxies, allowedHosts: allowedHosts ?? null, bodyLimit, requestTimeoutSeconds, headersTimeoutSeconds, keepAliveTimeoutSeconds, silenceTimeoutSeconds, maxRequestsPerSocket,
     maxHeaderBytes, maxHeaderCount, maxQueryParameters, requestIdHeader: requestIdHeader ?? null, logger
   })
 }
@@ -158,8 +161,10 @@ class QueryFreeLog extends LogController {
  * The options of `Fastify(…)` for a hardened server; spread your own beside them.
  * A stalled or dripping request ends with 408 (`requestTimeoutSeconds`, `headersTimeoutSeconds`). Bodies are never
  * coerced, an unknown member of a closed schema is an error, a repeated query key is refused where the schema wants one
- * value. More than one `Host` or `Content-Type`, a `Host` that contradicts an absolute URL, too many headers or query parameters are
- * refused before routing, as problem+json with the security headers; so are bad URLs. Only what the socket itself
+ * value. A `Host` that is none, that comes twice or contradicts an absolute URL, more than one `Content-Type`, a
+ * `Transfer-Encoding` other than `chunked` or in HTTP/1.0, a fragment, too many headers or query parameters are refused
+ * before routing, as problem+json with the security headers, and nothing more is read from that connection; bad URLs are
+ * refused too. Only what the socket itself
  * refuses (400, 408, 413, 431) has no request id.
  *
  * For TLS repeat the HTTP part: `Fastify({ ...options, https: { ...options.http, key, cert } })`.
@@ -178,6 +183,8 @@ export function serverOptions (options: ServerOptionsOptions = {}): HardenedOpti
   return {
     bodyLimit: settings.bodyLimit,
     requestTimeout,
+    // Node has no bound on how long an answer waits for a client that does not read it.
+    connectionTimeout: settings.silenceTimeoutSeconds * 1000,
     keepAliveTimeout: settings.keepAliveTimeoutSeconds * 1000,
     maxRequestsPerSocket: settings.maxRequestsPerSocket,
     http: {

@@ -11,7 +11,7 @@ import { readGrant } from '../guards/grant.ts'
 import { readScopes } from '../guards/scope.ts'
 import type { RegisteredClaims } from '../credentials/jwt-claims.ts'
 import type { Claims } from '../credentials/jwt-parse.ts'
-import type { Stores } from '../stores/ports.ts'
+import type { RevocableToken, Stores } from '../stores/ports.ts'
 import type { TokenKeys } from './tokens-keys.ts'
 import type { TokensSettings } from './tokens-options.ts'
 import type { TokenOwners } from './tokens-owners.ts'
@@ -57,7 +57,7 @@ export async function createTokenReader ({ stores, settings, keys, owners, revoc
   const bind = createKeyBinder(algorithm === 'HS256' ? ['HS256'] : ['ES256', 'EdDSA', 'RS256'], createCheck)
   const rules = { issuers: new Set([issuer]), audiences: new Set([audience]), type: 'at+jwt', clockToleranceSeconds: 0 }
 
-  /** `null` for whatever is not a live access token of ours. */
+  /** `null` for whatever is not an access token of ours that has not expired. */
   function readAccessToken (token: string): AccessToken | null {
     try {
       const jwt = parseJwt(token)
@@ -68,7 +68,7 @@ export async function createTokenReader ({ stores, settings, keys, owners, revoc
       const claims = parseClaims(jwt)
       const registered = readRegisteredClaims(claims, rules)
       assertDates(registered, rules, Date.now() / 1000)
-      return revocation.has(revocableOf(claims)) ? null : { claims, registered }
+      return { claims, registered }
     } catch (error) {
       if (isRefusal(error) && error.code === 'invalid_token') return null
       throw error
@@ -97,7 +97,7 @@ export async function createTokenReader ({ stores, settings, keys, owners, revoc
     async introspect (token, clientId) {
       if (isRefreshToken(token)) return await refreshAnswer(token, clientId)
       const found = readAccessToken(token)
-      return found === null ? INACTIVE : await accessAnswer(found)
+      return found === null || revocation.has(revocableOf(found.claims)) ? INACTIVE : await accessAnswer(found)
     },
 
     async revoke (token, clientId, origin = {}) {
@@ -112,12 +112,21 @@ export async function createTokenReader ({ stores, settings, keys, owners, revoc
         else if (found.family.revoked_at === null) await revocation.revokeFamily(found.family.id, { ...event, actor: found.family.subject })
         return
       }
-      const { tokenId, subject, clientId: owner } = readAccessToken(token)?.registered ?? {}
-      if (typeof tokenId !== 'string') return
+      const found = readAccessToken(token)
+      // The store is asked: what this process has in mind may be a revocation that was never kept, and is not to be acknowledged.
+      if (found === null || await stores.revocations.isRevoked(storedTokenOf(found), new Date())) return
+      const { tokenId, subject, clientId: owner } = found.registered
+      if (tokenId === null) return
       if (owner !== clientId) await foreign(tokenId)
       else await revocation.revokeToken(tokenId, { ...event, actor: subject ?? null })
     }
   }
+}
+
+/** A token of a family goes with its family: the rest of its subject's tokens may have ended without it. */
+function storedTokenOf ({ claims }: AccessToken): RevocableToken {
+  const { tokenId, familyId, subject, clientId, issuedAt } = revocableOf(claims)
+  return { tokenId: tokenId ?? '', familyId, subject: familyId === null ? subject ?? '' : '', clientId, issuedAt: new Date(issuedAt) }
 }
 
 function secondsOf (time: string): number {

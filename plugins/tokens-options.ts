@@ -31,7 +31,7 @@ export interface TokensOptions {
    * keys be cached. @defaultValue 3600
    */
   keyLeadSeconds?: number
-  /** Seconds between the questions to the store what other processes revoked and rotated, 60 at most. @defaultValue 2 */
+  /** Seconds between the questions to the store what other processes revoked and rotated, 60 at most. Where `redis` is registered, others tell as well. @defaultValue 1 */
   pollSeconds?: number
   /** The `client_id` of requests without client credentials; without it there is no public client. */
   publicClient?: string
@@ -60,7 +60,7 @@ const seconds = {
   replaySeconds: { standard: 10, min: 0, max: 60 },
   rotateKeysSeconds: { standard: 30 * DAY, min: 3600, max: 365 * DAY },
   keyLeadSeconds: { standard: 3600, min: 2, max: 3600 },
-  pollSeconds: { standard: 2, min: 1, max: 60 }
+  pollSeconds: { standard: 1, min: 1, max: 60 }
 } as const
 
 /** @throws `GATEHOUSE_OPTION_INVALID` with the path of the option. */

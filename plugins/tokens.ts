@@ -7,6 +7,7 @@ import { hashOfName } from '../credentials/attempted-names.ts'
 import { isOauthError } from '../errors.ts'
 import { tellEvent } from '../guards/events.ts'
 import { isScope } from '../guards/scope.ts'
+import { sharedCountsOn } from './rate-limit-shared.ts'
 import { createClientLimit } from './tokens-client-limit.ts'
 import { createTokenClients } from './tokens-clients.ts'
 import { createTokenGrants } from './tokens-grants.ts'
@@ -103,7 +104,7 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
   const keys = await openTokenKeys({ store: stores.signingKeys, onAdded }, await (createKey ? loadOrCreateKeyFile(keyFile) : loadKeyFile(keyFile)), settings)
   const revocation = await openTokenRevocation(stores, settings)
   const owners = createTokenOwners(stores, settings)
-  const clients = createTokenClients(stores, settings, createClientLimit(log))
+  const clients = createTokenClients(stores, settings, createClientLimit(log, app.hasDecorator('gatehouseRedis') ? sharedCountsOn(app.gatehouseRedis) : null))
   const reader = await createTokenReader({ stores, settings, keys, owners, revocation })
 
   function issue ({ subject, clientId, scopes, familyId }: TokenGrant, { authenticatedAt }: Pick<LoginContext, 'authenticatedAt'> = {}): IssuedToken {

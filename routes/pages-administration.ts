@@ -3,6 +3,7 @@ import { refusal } from '../errors.ts'
 import { ClientParams } from '../schemas/clients.ts'
 import { clientForm, EmptyForm, ListQuery, rolesForm, UsersQuery, UserStateParams } from '../schemas/pages.ts'
 import { UserParams } from '../schemas/users.ts'
+import { originOf } from './oauth-endpoint.ts'
 import { choicesOf, chosen, clientView, eventView, pagerView, userView } from './pages-views.ts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
@@ -37,9 +38,10 @@ export const administrationPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = 
     const q = text === '' ? undefined : text
     const { subject } = app.session.principal(request)
     const { items, next } = await app.stores.users.list({ limit: MOST, cursor, q })
+    const locked = await app.accounts.lockedAmong(items.map(({ id }) => id))
     const here = `${base}/administration/users`
     return await pages.show(request, reply, 'users', {
-      title: 'Users', query: { q }, users: items.map((user) => userView(user, subject)), roles, ...pagerView(next, { here, cursor, q }), ...refused
+      title: 'Users', query: { q }, users: items.map((user) => userView(user, { self: user.id === subject, locked: locked.has(user.id) })), roles, ...pagerView(next, { here, cursor, q }), ...refused
     })
   }
 
@@ -69,6 +71,15 @@ export const administrationPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = 
   }, async (request, reply) => {
     if (await app.accounts.update(request.params.id, { roles: chosen(request.body, roles) }, { origin: app.eventOrigin(request) }) === null) throw refusal('not_found')
     return await backToUsers(request, reply, 'roles-saved')
+  })
+
+  app.post('/administration/users/:id/unlock', {
+    ...pages.route(app.session, usersForm),
+    schema: { hide, params: UserParams, body: EmptyForm }
+  }, async (request, reply) => {
+    const origin = { ...originOf(app, request), actor: app.session.principal(request).subject }
+    if (!await app.accounts.unlock(request.params.id, origin)) throw refusal('not_found')
+    return pages.redirect(reply, '/administration/users', 'user-unlocked')
   })
 
   app.post('/administration/users/:id/:state', {

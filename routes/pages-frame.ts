@@ -73,6 +73,7 @@ const notices = {
   'roles-saved': 'The roles are saved.',
   'user-disabled': 'The account is disabled.',
   'user-enabled': 'The account is enabled.',
+  'user-unlocked': 'The account is unlocked.',
   'client-ended': 'The client has ended.'
 } as const
 

@@ -72,8 +72,8 @@ export function sessionsView ({ items, next }: Page<Session>, { here, current }:
 }
 
 /** An account, as an administrator sees it. */
-export function userView ({ id, username, email, full_name: fullName, disabled, roles, created_at: since }: User, self: string): object {
-  return { id, username, email, fullName, disabled, roles, since: timeView(since), self: id === self }
+export function userView ({ id, username, email, full_name: fullName, disabled, roles, created_at: since }: User, flags: { self: boolean; locked: boolean }): object {
+  return { id, username, email, fullName, disabled, roles, since: timeView(since), ...flags }
 }
 
 /** A client. */

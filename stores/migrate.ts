@@ -7,6 +7,7 @@ import { auditChain } from './migrations/audit-chain.ts'
 import { auditEvents } from './migrations/audit-events.ts'
 import { clients } from './migrations/clients.ts'
 import { items } from './migrations/items.ts'
+import { loginAttempts } from './migrations/login-attempts.ts'
 import { refreshTokens } from './migrations/refresh-tokens.ts'
 import { revocations } from './migrations/revocations.ts'
 import { sessions } from './migrations/sessions.ts'
@@ -29,6 +30,7 @@ const migrations: Record<string, Migration> = {
   '0010_sessions': sessions,
   '0011_signing_keys': signingKeys,
   '0012_audit_events': auditEvents,
+  '0013_login_attempts': loginAttempts,
   '0014_audit_chain': auditChain
 }
 

@@ -14,3 +14,9 @@ export function assertBindable (parameters: readonly unknown[]): void {
 export function outage (engine: string, cause: unknown): Error {
   return isRefusal(cause) ? cause : refusal('unavailable', { retryAfterSeconds: 1, reason: `the ${engine} store failed`, cause })
 }
+
+/** Hears whether an engine does what it is there for: after every answer, and after every failure with its cause. */
+export type TellState = (isUp: boolean, cause?: unknown) => void
+
+/** For stores whose state nobody asks for. */
+export const unheard: TellState = () => undefined

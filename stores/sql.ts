@@ -6,6 +6,7 @@ import { createAuditStore } from './audit.ts'
 import { createClientStore } from './clients.ts'
 import { inScope, outsideOnly } from './engine.ts'
 import { createItemStore } from './items.ts'
+import { createLoginAttemptStore } from './login-attempts.ts'
 import type { Stores, StoreSet } from './ports.ts'
 import { createRefreshTokenStore } from './refresh-tokens.ts'
 import { createRevocationStore } from './revocations.ts'
@@ -36,6 +37,7 @@ function storesOver (db: Kysely<Database>): StoreSet {
     refreshTokens: createRefreshTokenStore(db),
     revocations: createRevocationStore(db),
     sessions: createSessionStore(db),
+    loginAttempts: createLoginAttemptStore(db),
     signingKeys: createSigningKeyStore(db),
     audit: createAuditStore(db)
   }

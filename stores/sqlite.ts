@@ -4,12 +4,14 @@
 import { mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CompiledQuery, Kysely, sql, SqliteAdapter, SqliteDialect, SqliteDriver } from 'kysely'
-import type { DatabaseConnection, SqliteDatabase, SqliteDialectConfig } from 'kysely'
+import type { DatabaseConnection, SqliteDialectConfig } from 'kysely'
 import { fault } from '../errors.ts'
 import { migrateToLatest } from './migrate.ts'
-import { assertBindable, outage } from './outage.ts'
+import { unheard } from './outage.ts'
+import type { TellState } from './outage.ts'
 import type { Stores } from './ports.ts'
 import { createSqlStores } from './sql.ts'
+import { kyselyDatabase } from './sqlite-connection.ts'
 import type { Database } from './tables.ts'
 
 // It blocks the process while another one writes, so it is short.
@@ -17,9 +19,12 @@ const BUSY_TIMEOUT_MS = 2000
 // A process that starts waits for the one that migrates.
 const MIGRATION_TIMEOUT_MS = 60_000
 
-/** Opens the database in `file` (`:memory:` for none), migrates it and gives the stores. Throws `GATEHOUSE_PEER_MISSING`. */
-export async function createSqliteStores (file: string): Promise<Stores> {
-  const db = await openSqlite(file)
+/**
+ * Opens the database in `file` (`:memory:` for none), migrates it and gives the stores. `tell` hears when nothing can be
+ * written, and when something was again. Throws `GATEHOUSE_PEER_MISSING`.
+ */
+export async function createSqliteStores (file: string, tell: TellState = unheard): Promise<Stores> {
+  const db = await openSqlite(file, tell)
   try {
     await setBusyTimeout(db, MIGRATION_TIMEOUT_MS)
     await migrateToLatest(db)
@@ -32,7 +37,7 @@ export async function createSqliteStores (file: string): Promise<Stores> {
 }
 
 /** Opens the database in `file` as it is. Throws `GATEHOUSE_PEER_MISSING` without `@photostructure/sqlite`. */
-export async function openSqlite (file: string): Promise<Kysely<Database>> {
+export async function openSqlite (file: string, tell: TellState = unheard): Promise<Kysely<Database>> {
   const { DatabaseSync } = await loadDriver()
   if (file !== ':memory:') await reserve(file)
   const connection = new DatabaseSync(file, {
@@ -46,7 +51,7 @@ export async function openSqlite (file: string): Promise<Kysely<Database>> {
     connection.close()
     throw error
   }
-  return new Kysely<Database>({ dialect: new NodeSqliteDialect({ database: kyselyDatabase(connection) }) })
+  return new Kysely<Database>({ dialect: new NodeSqliteDialect({ database: kyselyDatabase(connection, tell) }) })
 }
 
 async function setBusyTimeout (db: Kysely<Database>, milliseconds: number): Promise<void> {
@@ -54,7 +59,6 @@ async function setBusyTimeout (db: Kysely<Database>, milliseconds: number): Prom
 }
 
 type Driver = typeof import('@photostructure/sqlite')
-type Connection = InstanceType<Driver['DatabaseSync']>
 
 async function loadDriver (): Promise<Driver> {
   try {
@@ -102,35 +106,5 @@ class TransactionalAdapter extends SqliteAdapter {
   // SQLite can; with it a migration is whole or absent, and `begin immediate` lets one process migrate at a time.
   override get supportsTransactionalDdl (): boolean {
     return true
-  }
-}
-
-// What Kysely expects is better-sqlite3's shape: `reader` says whether rows come back, and parameters are one list.
-function kyselyDatabase (connection: Connection): SqliteDatabase {
-  return {
-    close: () => { connection.close() },
-    prepare (text) {
-      const statement = attempt(() => connection.prepare(text))
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => bound<unknown[]>(parameters, () => statement.all(...parameters)),
-        run: (parameters) => bound(parameters, () => statement.run(...parameters)),
-        iterate: (parameters) => bound(parameters, () => statement.iterate(...parameters))
-      }
-    }
-  }
-}
-
-function bound<T> (parameters: readonly unknown[], work: () => T): T {
-  assertBindable(parameters)
-  return attempt(work)
-}
-
-// An engine that fails is an outage, whatever it was asked.
-function attempt<T> (work: () => T): T {
-  try {
-    return work()
-  } catch (cause) {
-    throw outage('SQLite', cause)
   }
 }

@@ -105,6 +105,15 @@ export interface SessionTable {
   expires_at: Fixed<string>
 }
 
+export interface LoginAttemptTable {
+  key: Fixed<string>
+  attempts: number
+  failures: number
+  retry_at: string
+  /** Whether the last verdict counted: a statement can tell what it made of a row, not what it found. */
+  counted: Flag
+}
+
 export interface SigningKeyTable {
   kid: Fixed<string>
   /** One more than that of the key whose place it took. */
@@ -154,6 +163,7 @@ export interface Database {
   refresh_tokens: RefreshTokenTable
   revocations: RevocationTable
   sessions: SessionTable
+  login_attempts: LoginAttemptTable
   signing_keys: SigningKeyTable
   audit_events: AuditEventTable
   audit_chain: AuditChainTable

@@ -21,7 +21,7 @@ const pages = readdirSync(join(root, 'docs', 'plugins')).map((name) => name.repl
 const { exports: paths } = JSON.parse(readDocument('package.json')) as { exports: object }
 
 /** What is decorated, by page, with the interface that says how. */
-const services: Readonly<Record<string, string>> = { stores: 'stores/ports.ts Stores', passwords: 'credentials/passwords.ts Passwords', tokens: 'plugins/tokens.ts Tokens', accounts: 'plugins/accounts.ts Accounts', audit: 'plugins/audit.ts Audit' }
+const services: Readonly<Record<string, string>> = { stores: 'stores/ports.ts Stores', passwords: 'credentials/passwords.ts Passwords', tokens: 'plugins/tokens.ts Tokens', accounts: 'plugins/accounts.ts Accounts', audit: 'plugins/audit.ts Audit', redis: 'plugins/redis.ts SharedRedis' }
 
 function pascal (page: string): string {
   return page.replace(/(?:^|-)(\w)/g, (_dash, letter: string) => letter.toUpperCase())
@@ -207,6 +207,9 @@ const tries: Readonly<Record<string, Try>> = {
     t.strictSame(await statuses(app, [from('http', '/items'), from('http', '/health'), from('https', '/items', { authorization: 'Bearer x' })]), [403, 200, 200])
     t.match((await app.inject(from('https', '/items'))).headers, { 'strict-transport-security': /^max-age=/ })
   },
+  async 'load-shedding' (t, { app }) {
+    t.strictSame(await statuses(app, ['/items', '/health/live', '/health/ready']), [200, 200, 200])
+  },
   async 'openapi' (t, { app }) {
     t.strictSame(await statuses(app, ['/docs', '/openapi.json', '/openapi.yaml']), [200, 200, 404])
     t.match((await app.inject('/openapi.json')).json(), { openapi: '3.1.0', paths: { '/items': { get: { security: [{ apiKey: [] }] } } } })
@@ -229,6 +232,13 @@ const tries: Readonly<Record<string, Try>> = {
     t.strictSame(await statuses(app, ['/suggest', '/search', '/suggest', '/search', '/suggest']), [200, 200, 200, 200, 429])
     const guess = (pin: string): InjectOptions => ({ method: 'POST', url: '/unlock', payload: { pin } })
     t.strictSame(await statuses(app, [guess('4711'), guess('1'), guess('2'), guess('3'), guess('4711')]), [200, 403, 403, 403, 429])
+  },
+  async 'redis' (t, { app }) {
+    // With a Redis or without: the limit is the same, and the answer says which.
+    const { status } = (await app.inject('/ready')).json<{ status: string }>()
+    t.equal(status, app.gatehouseRedis.state() === 'up' ? 'ok' : 'degraded')
+    const answers = await Promise.all([1, 2, 3, 4, 5, 6].map(() => app.inject('/search')))
+    t.ok(answers.some(({ statusCode }) => statusCode === 429), 'six of one minute are too many')
   },
   async 'scopes' (t, { app }) {
     const as = (who: string, url: string, method: 'GET' | 'POST' = 'GET'): InjectOptions => ({ method, url, headers: { 'x-api-key': `key-of-${who}` } })

@@ -128,6 +128,7 @@ const rows: [string, string, string[][] | 'public', string[], string[]][] = [
   ['GET', '/limited', 'public', [], ['limited 5/60 by address']],
   ['GET', '/admin', byTokenOrSession, ['admin'], []],
   ['PATCH', '/admin/users/:id', byTokenOrSession, ['admin'], []],
+  ['POST', '/admin/users/:id/unlock', byTokenOrSession, ['admin'], []],
   ['GET', '/admin/users', byTokenOrSession, ['admin'], []],
   ['POST', '/admin/clients', byTokenOrSession, ['admin'], []],
   ['GET', '/admin/clients', byTokenOrSession, ['admin'], []],

@@ -4,6 +4,7 @@ import { auditChecks } from './stores/audit.ts'
 import type { StoreCheck } from './stores/check.ts'
 import { clientChecks } from './stores/clients.ts'
 import { itemChecks } from './stores/items.ts'
+import { loginAttemptChecks } from './stores/login-attempts.ts'
 import { refreshTokenChecks } from './stores/refresh-tokens.ts'
 import { revocationChecks } from './stores/revocations.ts'
 import { sessionChecks } from './stores/sessions.ts'
@@ -34,6 +35,7 @@ export const storeContract: readonly StoreCheck[] = Object.freeze([
   ...refreshTokenChecks,
   ...revocationChecks,
   ...sessionChecks,
+  ...loginAttemptChecks,
   ...signingKeyChecks,
   ...auditChecks,
   ...transactionChecks,

@@ -48,6 +48,18 @@ t.test('R156 it counts before anyone is authenticated, and shares the lists of t
   t.match(app.guardedRoutes().find(({ method }) => method === 'GET')?.limits, [{ name: 'service', by: 'address', max: 2, windowSeconds: 3600 }, { name: 'address-9-60s' }])
 })
 
+t.test('several named limits hold for the whole service at once, and in the posture', async (t) => {
+  const { app } = await limitedService(t, { max: 9, timeWindow: minute })
+  const { guard } = defineWho(app)
+  app.protect(app.limit({ name: 'brief', max: 2, timeWindow: '1 second' }), app.limit({ name: 'long', max: 3, timeWindow: '1 hour' }), guard, app.limit({ name: 'each', max: 1, timeWindow: minute, by: 'principal' }))
+  await app.register(async (child) => { child.get('/child', () => ({})) })
+  app.get('/', { onRequest: app.limit({ name: 'own', max: 9, timeWindow: minute }) }, () => ({}))
+  const as = (who: string, url: string): InjectOptions => ({ url, headers: { 'x-who': `|${who}` } })
+  t.equal((await app.inject(as('alice', '/'))).headers['ratelimit-policy'], '"service";q=9;w=60, "brief";q=2;w=1, "long";q=3;w=3600, "own";q=9;w=60, "each";q=1;w=60')
+  t.same((await app.inject(as('alice', '/child'))).json()['violated-policies'], ['each'])
+  t.same(app.guardedRoutes().find(({ url }) => url === '/child')?.limits.map(({ name }) => name), ['service', 'brief', 'long', 'each'])
+})
+
 t.test('it covers children and answers in the form of the route', async (t) => {
   const { app } = await limitedService(t, { max: 1, timeWindow: minute })
   const format = { schema: {}, contentType: 'application/json', write: ({ code }: { code: string }) => ({ error: code }) }

@@ -51,11 +51,11 @@ t.test('R158 the least recently used key that is not exhausted makes room', asyn
   t.same(['a', 'b', 'd', 'e'].map((key) => read(key).current), [2, 2, 0, 1])
 })
 
-t.test('R158 200,000 other keys do not free an exhausted one', async (t) => {
+t.test('R158 a million other keys do not free an exhausted one', async (t) => {
   const { windows, incr } = table({ maxKeys: 1000 })
   incr('guilty')
   incr('guilty')
-  for (let key = 0; key < 200_000; key += 1) incr(String(key))
+  for (let key = 0; key < 1_000_000; key += 1) incr(String(key))
   t.equal(incr('guilty').current, 3)
   t.equal(windows.size, 1000)
 })

@@ -61,11 +61,11 @@ t.test('the type is what Fastify() takes, with its default generics', async (t) 
 t.test('R188 what the server was made with', async (t) => {
   const app = Fastify(serverOptions())
   t.teardown(() => app.close())
-  t.match(app.server, { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 72_000, maxRequestsPerSocket: 1000 })
+  t.match(app.server, { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 72_000, timeout: 60_000, maxRequestsPerSocket: 1000 })
   t.match(app.initialConfig, { bodyLimit: 1_048_576, requestTimeout: 30_000, onProtoPoisoning: 'error', onConstructorPoisoning: 'error', requestIdHeader: false })
-  const tuned = Fastify(serverOptions({ requestTimeoutSeconds: 5, keepAliveTimeoutSeconds: 6, maxRequestsPerSocket: 7, bodyLimit: 100 }))
+  const tuned = Fastify(serverOptions({ requestTimeoutSeconds: 5, keepAliveTimeoutSeconds: 6, silenceTimeoutSeconds: 8, maxRequestsPerSocket: 7, bodyLimit: 100 }))
   t.teardown(() => tuned.close())
-  t.match(tuned.server, { requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 6000, maxRequestsPerSocket: 7 })
+  t.match(tuned.server, { requestTimeout: 5000, headersTimeout: 5000, keepAliveTimeout: 6000, timeout: 8000, maxRequestsPerSocket: 7 })
   t.equal(tuned.initialConfig.bodyLimit, 100)
 })
 
@@ -97,6 +97,25 @@ t.test('R188 F6 a request that does not arrive ends with 408', (t) => {
   t.end()
 })
 
+t.test('R188 an answer that its client does not read is given up', async (t) => {
+  const app = Fastify({ ...serverOptions({ silenceTimeoutSeconds: 1 }), forceCloseConnections: true })
+  t.teardown(async () => { await app.close() })
+  const closed = new Promise((resolve) => {
+    app.get('/', ({ raw }, reply) => {
+      raw.socket.once('close', resolve)
+      // More than the system keeps for a socket
+      return reply.send(Buffer.alloc(64_000_000))
+    })
+  })
+  await app.listen({ port: 0, host: '127.0.0.1' })
+  const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+  t.teardown(() => { socket.destroy() })
+  socket.on('error', () => undefined)
+  socket.pause().write(get('Host: a'))
+  await closed
+  t.pass('closed by the server')
+})
+
 t.test('R187 CVE-2024-27982 CVE-2025-23167 F8 a request that can be read two ways is refused', (t) => {
   const post = (...headers: string[]): string => lines('POST / HTTP/1.1', 'Host: a', 'Content-Type: application/json', ...headers, '', '0', '', 'GET /smuggled HTTP/1.1', 'Host: a', '', '')
   const rows: [string, string][] = [
@@ -110,14 +129,20 @@ t.test('R187 CVE-2024-27982 CVE-2025-23167 F8 a request that can be read two way
     ['a folded header', get('Host: a', 'X-A: b', ' folded')],
     ['a header that ends with a bare carriage return', 'GET / HTTP/1.1\r\nHost: a\rX-A: b\r\n\r\n'],
     ['headers that end with \\r\\n\\rX', 'GET / HTTP/1.1\r\nHost: a\r\n\rX GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n'],
+    ['a coding that nobody takes off', post('Transfer-Encoding: gzip, chunked')],
+    ['Transfer-Encoding in HTTP/1.0', post('Transfer-Encoding: chunked', 'Connection: keep-alive').replace('HTTP/1.1', 'HTTP/1.0')],
+    ['frames of HTTP/2.0', get('Host: a').replace('HTTP/1.1', 'HTTP/2.0')],
+    ['HTTP/0.9', 'GET /\r\n\r\n'],
     ['a space before a header name', 'GET / HTTP/1.1\r\n Host: a\r\n\r\n'],
     ['no Host', get('X-A: b')]
   ]
   for (const [title, text] of rows) {
     t.test(title, async (t) => {
       const { port, handled } = await listen(t)
-      const { answer } = await exchange(port, text)
+      const { answer, closedAfterMs } = await exchange(port, text, 5000)
       t.match(answer, /^HTTP\/1\.1 400 /)
+      t.equal(answer.split('HTTP/1.1 ').length, 2, 'one answer')
+      t.not(closedAfterMs, null, 'and the connection is closed')
       t.same(handled, [])
     })
   }
@@ -192,6 +217,16 @@ t.test('R186 F5 one Host, one Content-Type, one form of target', (t) => {
     ['one Host', get('Host: a', 'Connection: close'), 200],
     ['two Hosts', get('Host: a', 'Host: b', 'Connection: close'), 400],
     ['two equal Hosts in another case', get('Host: a', 'hOST: a', 'Connection: close'), 400],
+    ['a Host that is an address', get('Host: [::1]:80', 'Connection: close'), 200],
+    ['a Host that is empty', get('Host:', 'Connection: close'), 400],
+    ['a list of Hosts', get('Host: a, b', 'Connection: close'), 400],
+    ['a Host with a path', get('Host: a/b', 'Connection: close'), 400],
+    ['a Host with a name before it', get('Host: x@a', 'Connection: close'), 400],
+    ['a Host with a space', get('Host: a b', 'Connection: close'), 400],
+    ['a Host with a port that is none', get('Host: a:b', 'Connection: close'), 400],
+    ['a fragment (RFC 9112 §3.2.1)', lines('GET /x#y HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
+    ['an absolute URL with a fragment', lines('GET http://a/x#y HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
+    ['an absolute URL of another scheme', lines('GET ftp://a/x HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
     ['an absolute URL that names the Host', lines('GET http://a/x HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 200],
     ['an absolute URL that names the Host with its default port', lines('GET http://a/x HTTP/1.1', 'Host: A:80', 'Connection: close', '', ''), 200],
     ['an absolute URL that only seems to name the Host', lines('GET http://a@evil/x HTTP/1.1', 'Host: a', 'Connection: close', '', ''), 400],
@@ -440,7 +475,7 @@ t.test('R187 R190 R154 F7 options are refused', (t) => {
     ['a hop count', { trustedProxies: 1 }], ['trust in everyone', { trustedProxies: true }], ['trust in a text', { trustedProxies: '10.0.0.0/8' }],
     ['trust in every address', { trustedProxies: ['0.0.0.0/0'] }], ['a body limit as a text', { bodyLimit: '1mb' }], ['no body limit', { bodyLimit: 0 }],
     ['no request time-out', { requestTimeoutSeconds: 0 }], ['NaN', { requestTimeoutSeconds: NaN }], ['headers slower than the request', { requestTimeoutSeconds: 5, headersTimeoutSeconds: 6 }],
-    ['keep-alive too short', { keepAliveTimeoutSeconds: 4 }], ['keep-alive too long', { keepAliveTimeoutSeconds: 73 }], ['no limit of requests', { maxRequestsPerSocket: 0 }],
+    ['keep-alive too short', { keepAliveTimeoutSeconds: 4 }], ['keep-alive too long', { keepAliveTimeoutSeconds: 73 }], ['a silence without end', { silenceTimeoutSeconds: 0 }], ['no limit of requests', { maxRequestsPerSocket: 0 }],
     ['hosts as a text', { allowedHosts: 'a' }], ['no hosts', { allowedHosts: [] }], ['a host in upper case', { allowedHosts: ['API.example.com'] }], ['a host with a path', { allowedHosts: ['a/b'] }],
     ['a bigint', { requestTimeoutSeconds: 1n }], ['a bigint for headers', { headersTimeoutSeconds: 1n }], ['hosts that are null', { allowedHosts: null }],
     ['a blank header name', { requestIdHeader: ' ' }], ['a header name with a colon', { requestIdHeader: 'X-A:' }], ['a header name that is null', { requestIdHeader: null }],

@@ -37,6 +37,12 @@ t.test('what ends or changes the rights of a credential is told, and nothing els
     { kind: 'user', id }, { kind: 'user', id }, { kind: 'apiKey', id: first.id }, { kind: 'apiKey', id: second.id },
     { kind: 'apiKeyOwner', id }, { kind: 'client', id: client.client_id }, { kind: 'client', id: client.client_id }
   ])
+  told.length = 0
+  const later = new Date(Date.now() + 60_000)
+  await stores.revocations.add([{ kind: 'token', id: 'x', issuedBefore: null, expiresAt: later }])
+  await stores.signingKeys.insertIfCurrent({ kid: 'k', algorithm: 'ES256', publicJwk: {}, wrappedPrivateKey: 'x', createdAt: later, activeFrom: later, retireAt: later, expiresAt: later }, null)
+  await stores.signingKeys.end('k', later)
+  t.strictSame(told.map(({ kind }) => kind), ['revocations', 'signingKeys', 'signingKeys'])
 })
 
 t.test('what a transaction changes is told when it is over, and even if it failed', async (t) => {

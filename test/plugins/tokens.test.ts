@@ -215,6 +215,19 @@ t.test('R066 what a transaction revoked is refused until a poll confirms it, how
   }
 })
 
+t.test('R144 a token is acknowledged as revoked once that is kept, whatever this process has in mind of a change that was lost', async (t) => {
+  const directory = t.testdir({})
+  const app = await service(t, directory)
+  const { accessToken } = await app.tokens.open(alice)
+  await t.rejects(app.stores.transaction(async (stores) => {
+    await app.tokens.revokeSubject('alice', { stores })
+    throw new Error('lost')
+  }), { message: 'lost' })
+  t.equal(await statusOf(app, accessToken), 401)
+  await app.tokens.revoke(accessToken, 'web')
+  t.equal(await statusOf(await service(t, directory), accessToken), 401, 'another process knows')
+})
+
 t.test('R066 a token without a family is one of when its proof began to be checked', async (t) => {
   const app = await service(t, t.testdir({}))
   const authenticatedAt = new Date(Date.now() - 3000)

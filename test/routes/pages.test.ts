@@ -5,6 +5,7 @@ import t from 'tap'
 import { refusal } from '../../errors.ts'
 import { refusedForm } from '../../routes/pages-forms.ts'
 import { anAddress, assertNoSecret, buildDemo, form, password } from '../demo.ts'
+import { lockOut } from '../fixtures/failed-logins.ts'
 import { cookieOf, fromHere, postForm, signInAt, tokenIn } from '../fixtures/page-session.ts'
 import type { FastifyRequest, InjectOptions } from 'fastify'
 import type { PageForm } from '../../routes/pages-forms.ts'
@@ -27,6 +28,7 @@ const forms: [string, Record<string, string>][] = [
   ['/account/password', { current_password: password, new_password: 'a boat under the bridge' }],
   [`/administration/users/${somewhere}/roles`, { 'role-viewer': 'on' }],
   [`/administration/users/${somewhere}/disable`, {}],
+  [`/administration/users/${somewhere}/unlock`, {}],
   ['/administration/clients', { name: 'a client', 'grant-client_credentials': 'on', 'scope-items:read': 'on' }],
   ['/administration/clients/client_4fZk2mQp9XaB4fZk2mQp9X/end', {}]
 ]
@@ -43,7 +45,7 @@ t.test('R010 the pages are guarded as every other route, and are no part of the 
     ['POST /sign-in', 'public', '', '', 'not-cross-site', 'session,session-failures'],
     own('/sign-out'), own('/account/keys'), own('/account/keys/:id/rotate'), own('/account/keys/:id/revoke'),
     own('/account/sessions/:id/end'), own('/account/sessions/end'), own('/account/password', 'password-failures'),
-    ...['GET /administration/users', 'POST /administration/users/:id/roles', 'POST /administration/users/:id/:state', 'GET /administration/clients', 'POST /administration/clients', 'POST /administration/clients/:id/end', 'GET /administration/events'].map(admin)
+    ...['GET /administration/users', 'POST /administration/users/:id/roles', 'POST /administration/users/:id/unlock', 'POST /administration/users/:id/:state', 'GET /administration/clients', 'POST /administration/clients', 'POST /administration/clients/:id/end', 'GET /administration/events'].map(admin)
   ]
   const sorted = (lines: unknown[][]): string[] => lines.map((line) => JSON.stringify(line)).sort()
   t.strictSame(sorted(rows), sorted(expected))
@@ -246,6 +248,22 @@ t.test('nobody reaches what belongs to somebody else', async (t) => {
   }
   t.equal(await demo.state(), before)
   t.equal((await demo.app.stores.sessions.listBySubject(alice.id)).items.length, 1)
+})
+
+t.test('who is locked is told, and unlocked by a button', async (t) => {
+  const demo = await buildDemo(t)
+  const boss = await signInAt(demo, await demo.person('boss', ['admin']))
+  const { id } = await demo.person('closed')
+  await lockOut(demo.app.stores, id)
+  const unlock = /action="\/administration\/users\/[^"]+\/unlock"/g
+  const before = (await boss.get('/administration/users')).body
+  t.strictSame(before.match(unlock), [`action="/administration/users/${id}/unlock"`])
+  t.equal(before.match(/>Locked</g)?.length, 1)
+  t.match((await boss.post(`/administration/users/${id}/unlock`)).headers, { location: '/administration/users?done=user-unlocked' })
+  const after = (await boss.get('/administration/users?done=user-unlocked')).body
+  t.strictSame([after.match(unlock), after.match(/>Locked</g)], [null, null])
+  t.match(after, /The account is unlocked\./)
+  t.equal((await boss.post(`/administration/users/${somewhere}/unlock`)).statusCode, 404)
 })
 
 t.test('R189 a secret is shown by the answer that makes it, and by no other', async (t) => {

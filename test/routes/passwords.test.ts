@@ -2,6 +2,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import t from 'tap'
 import { anAddress, basicOf, buildDemo, comparable, form, password } from '../demo.ts'
+import { testClock } from '../fixtures/clock.ts'
+import { fail, lockOut } from '../fixtures/failed-logins.ts'
 import type { InjectOptions, LightMyRequestResponse } from 'fastify'
 
 const wrong = 'not the password of anyone'
@@ -23,11 +25,16 @@ async function costsOf (work: () => Promise<unknown>): Promise<unknown[]> {
 }
 
 for (const [way, attempt] of Object.entries(ways)) {
-  t.test(`R023 R088 by ${way} unknown, wrong and disabled take one argon2 hash of the same parameters, and are one answer`, async (t) => {
+  t.test(`R023 R088 by ${way} unknown, wrong, disabled, waiting and locked take one argon2 hash of the same parameters, and are one answer`, async (t) => {
     const demo = await buildDemo(t)
     await demo.person('alice')
     await demo.app.stores.users.update((await demo.person('gone')).id, { disabled: true })
-    const people: [string, string, string][] = [['unknown', 'nobody', password], ['wrong', 'alice', wrong], ['disabled', 'gone', password], ['disabled and wrong', 'gone', wrong]]
+    await fail(demo.app.stores, (await demo.person('slow')).id, { times: 13, waitSeconds: 900 })
+    await lockOut(demo.app.stores, (await demo.person('closed')).id)
+    const people: [string, string, string][] = [
+      ['waiting', 'slow', password], ['waiting and wrong', 'slow', wrong], ['locked', 'closed', password], ['locked and wrong', 'closed', wrong],
+      ['unknown', 'nobody', password], ['wrong', 'alice', wrong], ['disabled', 'gone', password], ['disabled and wrong', 'gone', wrong]
+    ]
     const answers: object[] = []
     for (const [title, username, secret] of people) {
       t.strictSame(await costsOf(async () => { answers.push(comparable(await demo.send(attempt(username, secret)))) }), [target], title)
@@ -36,8 +43,9 @@ for (const [way, attempt] of Object.entries(ways)) {
   })
 
   t.test(`R086 R091 by ${way} 50 wrong passwords in parallel count as 50: the 20 of the limit are tried`, async (t) => {
+    const clock = testClock(t, { stopped: true })
     const demo = await buildDemo(t)
-    await demo.person('alice')
+    const { id } = await demo.person('alice')
     const remoteAddress = anAddress()
     const send = (secret: string): Promise<LightMyRequestResponse> => demo.send({ ...attempt('alice', secret), remoteAddress })
     const statuses: number[] = []
@@ -48,6 +56,9 @@ for (const [way, attempt] of Object.entries(ways)) {
     t.equal(statuses.filter((status) => status === 429).length, 30)
     t.equal(costs.length, 20, 'the limit is asked before the hash')
     t.equal((await send(password)).statusCode, 429, 'the right one comes too late')
-    t.equal((await demo.send(attempt('alice', password))).statusCode, 200, 'from elsewhere it does not')
+    t.match(await demo.app.stores.loginAttempts.find([id]), [{ attempts: 20, failures: 3 }], 'all that were tried count, and as many are told as are free')
+    t.equal((await demo.send(attempt('alice', password))).statusCode, way === 'Basic' ? 401 : 400, 'R089 from elsewhere it waits')
+    clock.advance(1)
+    t.equal((await demo.send(attempt('alice', password))).statusCode, 200, 'and then does not')
   })
 }

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ensureAdministrator } from '../../administrator.ts'
 import { ConfigurationError, readConfiguration } from '../../config.ts'
-import { anAddress, assertProblem, assertRefused, buildDemo, cookieChallenge, password } from '../demo.ts'
+import { anAddress, assertProblem, assertRefused, buildDemo, cookieChallenge, form, password } from '../demo.ts'
 import type { InjectOptions } from 'fastify'
 import type { User } from '../../stores/ports.ts'
 import type { Refused } from '../demo.ts'
@@ -13,6 +13,16 @@ t.test('what everybody may read', async (t) => {
   t.equal((await demo.send({ url: '/' })).statusCode, 200)
   for (const url of ['/health/live', '/health/ready']) t.strictSame((await demo.send({ url })).json(), { status: 'ok' })
   t.equal((await demo.send({ url: '/.well-known/jwks.json' })).statusCode, 200)
+})
+
+t.test('R158 GET /health/ready is ready without Redis, and says so; with SQLite the start says what is not shared', async (t) => {
+  const demo = await buildDemo(t, { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: '' })
+  const ready = await demo.send({ url: '/health/ready' })
+  t.equal(ready.statusCode, 200)
+  t.strictSame(ready.json(), { status: 'degraded' })
+  t.equal(demo.log.filter((line) => line.includes('REDIS_URL without DATABASE_URL')).length, 1)
+  t.equal((await demo.send({ url: '/limited' })).statusCode, 200)
+  t.equal((await demo.send({ method: 'POST', url: '/token', ...form({ grant_type: 'password', username: 'nobody', password }) })).statusCode, 503)
 })
 
 t.test('GET /health/ready fails when the stores do not answer, GET /health/live does not', async (t) => {

@@ -1,6 +1,5 @@
 // The PostgreSQL stores: the contract between several pools, and what is PostgreSQL's own.
 import { spawn } from 'node:child_process'
-import { createServer, connect } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
@@ -13,9 +12,9 @@ import { createPostgresStores, openPostgres } from '../../stores/postgres.ts'
 import { createSqlStores } from '../../stores/sql.ts'
 import { storeContract } from '../../testing/store-contract.ts'
 import { digestOf, inSeconds, keyOf, userOf } from '../../testing/stores/check.ts'
+import { tcpProxy } from '../fixtures/tcp-proxy.ts'
 import { createDatabase, noServer } from './fixtures/postgres.ts'
 import { tablesOf } from './fixtures/tables.ts'
-import type { AddressInfo, Socket } from 'node:net'
 import type { Test } from 'tap'
 
 const skip = noServer
@@ -233,46 +232,25 @@ t.test('R007 no server is 503', async (t) => {
   t.notMatch(JSON.stringify([error, String(error.cause)]), /secret-word/)
 })
 
-/** Between the stores and the server: as soon as it is told to, it lets nothing through any more. */
-async function proxyOf (t: Test, url: string) {
-  const state = { silent: false }
-  const sockets = new Set<Socket>()
-  const target = new URL(url)
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port === '' ? 5432 : target.port), target.hostname)
-    for (const socket of [client, upstream]) {
-      sockets.add(socket)
-      socket.on('error', () => undefined)
-      socket.on('close', () => { sockets.delete(socket) })
-    }
-    client.on('data', (chunk) => { if (!state.silent) upstream.write(chunk) })
-    upstream.on('data', (chunk) => { if (!state.silent) client.write(chunk) })
-  })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  const cut = () => { for (const socket of sockets) socket.destroy() }
-  t.teardown(() => { cut(); server.close() })
-  const through = new URL(url)
-  through.host = `127.0.0.1:${String((server.address() as AddressInfo).port)}`
-  return { url: through.href, state, cut }
-}
-
 t.test('R007 a server that hangs is 503 in bounded time, in a transaction too, and is used again when it answers', { skip, timeout: 60_000 }, async (t) => {
-  const proxy = await proxyOf(t, await databaseOf(t))
-  const stores = await createPostgresStores(proxy.url)
+  const url = await databaseOf(t)
+  const proxy = await tcpProxy(t, url)
+  const stores = await createPostgresStores(proxy.before(url))
   t.teardown(() => stores.close())
   await stores.users.create(userOf('alice'))
-  proxy.state.silent = true
+  await proxy.become('hang')
   const start = performance.now()
   const calls = [() => stores.users.findByName('alice'), () => stores.users.create(userOf('bob')), () => stores.transaction(async ({ items }) => items.list())]
   for (const error of await Promise.all(calls.map((call) => call().then(() => null, (error) => error)))) t.match(error, { code: 'unavailable', statusCode: 503 })
   t.ok(performance.now() - start < 10_000, `${performance.now() - start} ms`)
-  proxy.state.silent = false
+  await proxy.become('pass')
   t.match(await stores.users.findByName('alice'), { username: 'alice' })
 })
 
 t.test('R007 connections that break are 503 at most once each, and nothing is left of what was not committed', { skip }, async (t) => {
-  const proxy = await proxyOf(t, await databaseOf(t))
-  const stores = await createPostgresStores(proxy.url)
+  const url = await databaseOf(t)
+  const proxy = await tcpProxy(t, url)
+  const stores = await createPostgresStores(proxy.before(url))
   t.teardown(() => stores.close())
   const lost = stores.transaction(async ({ items }) => {
     await items.create({ owner: 'alice', title: 'lost' })
@@ -281,6 +259,65 @@ t.test('R007 connections that break are 503 at most once each, and nothing is le
   })
   await t.rejects(lost, { code: 'unavailable' })
   t.same(await stores.items.list(), { items: [] })
+})
+
+t.test('R007 what broke a transaction is told, not that it could not be taken back', { skip }, async (t) => {
+  const url = await databaseOf(t)
+  const proxy = await tcpProxy(t, url)
+  const stores = await createPostgresStores(proxy.before(url))
+  t.teardown(() => stores.close())
+  await t.rejects(stores.transaction(async ({ items }) => {
+    proxy.cut()
+    await items.list()
+  }), { code: 'unavailable', reason: /store failed/, cause: Error })
+})
+
+t.test('a transaction in which a failure was passed over is not acknowledged: the server takes it back', { skip }, async (t) => {
+  const url = await databaseOf(t)
+  const stores = await createPostgresStores(url)
+  const other = await openPostgres(url)
+  t.teardown(() => Promise.all([stores.close(), other.destroy()]))
+  const { id } = await stores.users.create(userOf('alice'))
+  await other.transaction().execute(async (transaction) => {
+    await transaction.updateTable('users').set({ email: 'x' }).where('id', '=', id).execute()
+    await t.rejects(stores.transaction(async ({ items, users }) => {
+      await items.create({ owner: 'alice', title: 'lost' })
+      await users.update(id, { disabled: true }).catch(() => undefined)
+    }), { code: 'unavailable', reason: /took the transaction back/ })
+  })
+  t.same(await stores.items.list(), { items: [] })
+})
+
+t.test('the state is told: down where a connection breaks or none is to be had, up with any answer, and busy is neither', { skip, timeout: 60_000 }, async (t) => {
+  const url = await databaseOf(t)
+  const proxy = await tcpProxy(t, url)
+  const states: boolean[] = []
+  const stores = await createPostgresStores(proxy.before(url), (isUp) => { if (states.at(-1) !== isUp) states.push(isUp) })
+  t.teardown(() => stores.close())
+  t.same(states, [true])
+  const failing = async (): Promise<void> => { await t.rejects(stores.ping(), { code: 'unavailable' }) }
+  proxy.cut()
+  await stores.ping().catch(() => undefined)
+  await stores.ping()
+  states.splice(0)
+  await proxy.become('refuse')
+  await failing()
+  t.same(states, [false])
+  await proxy.become('pass')
+  await stores.ping()
+  t.same(states, [false, true])
+  const [held, goOn] = [gate(), gate()]
+  let holding = 10
+  const holders = Array.from({ length: holding }, () => stores.transaction(async ({ items }) => {
+    await items.list()
+    if (--holding === 0) held.open()
+    await goOn.opened
+  }))
+  await held.opened
+  await failing()
+  goOn.open()
+  await Promise.all(holders)
+  t.same(states, [false, true])
 })
 
 t.test('R007 who waits for a lock gives up in bounded time', { skip, timeout: 30_000 }, async (t) => {

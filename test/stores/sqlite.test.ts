@@ -9,7 +9,7 @@ import { sql } from 'kysely'
 import t from 'tap'
 import type { Test } from 'tap'
 import { stores as storesPlugin } from '../../plugins/stores.ts'
-import type { StoresOptions } from '../../plugins/stores.ts'
+import type { Stores, StoresOptions } from '../../plugins/stores.ts'
 import { createMigrator, migrateToLatest } from '../../stores/migrate.ts'
 import { createSqlStores } from '../../stores/sql.ts'
 import { createSqliteStores, openSqlite } from '../../stores/sqlite.ts'
@@ -99,7 +99,7 @@ t.test('migrations go up, down one by one, and up again', async (t) => {
   t.teardown(() => db.destroy())
   await migrateToLatest(db)
   const whole = await tablesOf(db)
-  t.same(whole, ['api_keys', 'audit_chain', 'audit_events', 'clients', 'items', 'kept_roles', 'refresh_families', 'refresh_tokens', 'revocations', 'sessions', 'signing_keys', 'user_roles', 'users'])
+  t.same(whole, ['api_keys', 'audit_chain', 'audit_events', 'clients', 'items', 'kept_roles', 'login_attempts', 'refresh_families', 'refresh_tokens', 'revocations', 'sessions', 'signing_keys', 'user_roles', 'users'])
   const migrator = createMigrator(db)
   const steps = await migrator.getMigrations()
   for (const { name } of [...steps].reverse()) {
@@ -215,6 +215,40 @@ t.test('R007 R005 a failing engine is 503 with its own words for the log only', 
   const error = await createSqlStores(db).users.findByName('alice').then(() => null, (error) => error)
   t.match(error, { code: 'unavailable', statusCode: 503, retryAfterSeconds: 1, reason: /SQLite/, cause: /no such table/ })
   t.notMatch(`${error?.message} ${error?.detail}`, /no such table/)
+})
+
+t.test('R007 a full disk is 503 for what is written, nothing is torn, and what is read goes on', async (t) => {
+  const states: boolean[] = []
+  const db = await openSqlite(fileOf(t), (isUp) => { if (states.at(-1) !== isUp) states.push(isUp) })
+  t.teardown(() => db.destroy())
+  await migrateToLatest(db)
+  const stores = createSqlStores(db)
+  const kept = await stores.items.create({ owner: 'alice', title: 'kept' })
+  const limit = async (pages: number): Promise<void> => { await sql`pragma max_page_count = ${sql.lit(pages)}`.execute(db) }
+  const large = { owner: 'alice', title: 'x'.repeat(200), description: 'y'.repeat(2000) }
+  const fill = async ({ items }: Pick<Stores, 'items'>): Promise<void> => { for (;;) await items.create(large) }
+  await limit(1)
+  await t.rejects(fill(stores), { code: 'unavailable', statusCode: 503, cause: /full/ })
+  t.equal(states.at(-1), false)
+  const { length } = (await stores.items.list({ limit: 100 })).items
+
+  await t.rejects(stores.transaction(fill), { code: 'unavailable', cause: /full/ }, 'the reason, not that nothing is left to take back')
+  await t.rejects(stores.transaction(async (inside) => {
+    await fill(inside).catch(() => undefined)
+    await inside.users.create(userOf('torn')).catch(() => undefined)
+  }), { code: 'unavailable', reason: /took the transaction back/ })
+  await t.rejects(stores.transaction(async (inside) => {
+    await fill(inside).catch(() => undefined)
+    await inside.items.remove(kept.id)
+  }), { code: 'unavailable', reason: /took the transaction back/ })
+  t.equal((await stores.items.list({ limit: 100 })).items.length, length, 'nothing is there of what was refused')
+  t.match(await stores.items.get(kept.id), { title: 'kept' }, 'nor of what came after it in the transaction')
+  t.equal(await stores.users.findByName('torn'), null)
+  t.equal(states.at(-1), false, 'reading does not tell that writing works')
+
+  await limit(100_000)
+  await stores.transaction(async ({ users }) => { await users.create(userOf('alice')) })
+  t.equal(states.at(-1), true)
 })
 
 for (const [title, options] of Object.entries({

@@ -1,0 +1,27 @@
+// What a service depends on, up or down: one event and one line in the log at each change.
+import { channel } from 'node:diagnostics_channel'
+import type { FastifyBaseLogger } from 'fastify'
+import type { TellState } from '../stores/outage.ts'
+
+/** What is published on the channel `gatehouse:dependency` of `node:diagnostics_channel`. */
+export interface DependencyChange {
+  /** `postgresql` or `sqlite`. */
+  readonly name: string
+  /** `down` where it does not answer, or where nothing can be written; a service starts with what is `up`. */
+  readonly state: 'up' | 'down'
+}
+
+const changes = channel('gatehouse:dependency')
+
+/** Takes what is heard of a dependency, and tells what changed. */
+export function watchDependency (name: string, log: FastifyBaseLogger): TellState {
+  let isUp = true
+  return function tell (isUpNow, cause) {
+    if (isUpNow === isUp) return
+    isUp = isUpNow
+    const change: DependencyChange = { name, state: isUp ? 'up' : 'down' }
+    if (isUp) log.info(change, 'a dependency works again')
+    else log.error({ ...change, err: cause }, 'a dependency fails')
+    changes.publish(change)
+  }
+}

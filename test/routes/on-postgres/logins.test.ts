@@ -1,0 +1,3 @@
+import { onPostgres } from '../../fixtures/on-postgres.ts'
+
+await onPostgres(() => import('../logins.test.ts'))
