@@ -53,7 +53,7 @@ export type { HardenedOptions, ServerOptionsOptions } from './plugins/server-opt
 export { sessionAuth } from './plugins/session-auth.ts'
 export type { LoadSessionPrincipal, OpenSession, SessionAuthOptions, SessionGuard, SessionRevocation, SessionReply, SessionRequest } from './plugins/session-auth.ts'
 export { stores } from './plugins/stores.ts'
-export type { StoresOptions } from './plugins/stores.ts'
+export type { DependencyChange, StoresOptions } from './plugins/stores.ts'
 export { strictBodies } from './plugins/strict-bodies.ts'
 export type { StrictBodiesOptions } from './plugins/strict-bodies.ts'
 export { tokens } from './plugins/tokens.ts'

@@ -5,13 +5,18 @@ import type { TellState } from '../stores/outage.ts'
 
 /** What is published on the channel `gatehouse:dependency` of `node:diagnostics_channel`. */
 export interface DependencyChange {
-  /** `postgresql` or `sqlite`. */
+  /** `postgresql`, `sqlite` or `redis`. */
   readonly name: string
   /** `down` where it does not answer, or where nothing can be written; a service starts with what is `up`. */
   readonly state: 'up' | 'down'
 }
 
 const changes = channel('gatehouse:dependency')
+
+/** Tells whoever counts outages. */
+export function publishDependency (change: DependencyChange): void {
+  changes.publish(change)
+}
 
 /** Takes what is heard of a dependency, and tells what changed. */
 export function watchDependency (name: string, log: FastifyBaseLogger): TellState {
@@ -22,6 +27,6 @@ export function watchDependency (name: string, log: FastifyBaseLogger): TellStat
     const change: DependencyChange = { name, state: isUp ? 'up' : 'down' }
     if (isUp) log.info(change, 'a dependency works again')
     else log.error({ ...change, err: cause }, 'a dependency fails')
-    changes.publish(change)
+    publishDependency(change)
   }
 }

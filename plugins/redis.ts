@@ -2,6 +2,7 @@
 // Redis keeps nothing here that must not be lost, and nobody believes it a credential.
 import fp from 'fastify-plugin'
 import { fault } from '../errors.ts'
+import { publishDependency } from './dependency.ts'
 import { openConnection } from './redis-connection.ts'
 import { resolveRedisOptions } from './redis-options.ts'
 import type { FastifyInstance } from 'fastify'
@@ -44,12 +45,15 @@ async function redisPlugin (app: FastifyInstance, options: RedisOptions): Promis
   function onDown (reason: string): void {
     if (saidDown) return
     saidDown = true
+    publishDependency({ name: 'redis', state: 'down' })
     app.log.error({ reason }, 'Redis does not answer: until it does, limits count in this process alone, and those of logins refuse')
   }
 
   function onUp (): void {
-    if (saidDown) app.log.info('Redis answers again')
+    if (!saidDown) return
     saidDown = false
+    publishDependency({ name: 'redis', state: 'up' })
+    app.log.info('Redis answers again')
   }
 
   const commands = await openConnection(settings, {

@@ -4,9 +4,11 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import Fastify from 'fastify'
 import t from 'tap'
 import { faults, refusals } from '../errors.ts'
 import { securityEvents } from '../guards/events.ts'
+import { stores } from '../plugins/stores.ts'
 import { storeContract } from '../testing/store-contract.ts'
 import { codeIn, fencesOf, loadSnippet, readDocument, root, snippetsOf, tableOf, writeSnippets } from './fixtures/documents.ts'
 import { exportsOf } from './fixtures/public-api.ts'
@@ -295,6 +297,15 @@ t.test('the contract of the stores, in node:test', async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, join(folder, 'store-contract.ts')])
   t.match(stdout, new RegExp(`^# pass ${String(storeContract.length)}$`, 'm'))
   t.match(stdout, /^# fail 0$/m)
+})
+
+t.test('outages of what the stores need, heard', async (t) => {
+  const folder = mkdtempSync(join(root, '.tap', 'snippets-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  writeSnippets(folder, snippetsOf('docs/plugins/stores.md', guideContexts).filter(({ runs }) => runs))
+  const { outages } = await loadSnippet<{ outages: Map<string, string> }>(folder, 'dependency')
+  await t.rejects(Promise.resolve(Fastify().register(stores, { url: 'postgres://127.0.0.1:1/none' })))
+  t.strictSame([...outages], [['postgresql', 'down']])
 })
 
 t.test('openapiTransform, beside a @fastify/swagger of your own', async (t) => {

@@ -10,6 +10,7 @@ import t from 'tap'
 import { basicOf, buildDemo, form } from '../demo.ts'
 import { prepareOutage } from '../fixtures/outage-checks.ts'
 import { noCluster, postgresCluster } from '../fixtures/postgres-cluster.ts'
+import { noRedisServer, redisServer } from '../fixtures/redis-server.ts'
 import { tcpProxy } from '../fixtures/tcp-proxy.ts'
 import type { Test } from 'tap'
 import type { DependencyChange } from '../../plugins/stores.ts'
@@ -43,7 +44,7 @@ t.test('PostgreSQL', { skip: noCluster, timeout: 300_000 }, async (t) => {
       changes.splice(0)
       const load = await outage.load()
       await begin()
-      await outage.assertAll(t, 'fails')
+      await outage.assertAll(t, 'withoutStore')
       t.match(changes[0], { name: 'postgresql', state: 'down' })
       await end()
       await outage.recovered(t)
@@ -63,6 +64,45 @@ t.test('PostgreSQL', { skip: noCluster, timeout: 300_000 }, async (t) => {
   const lines = demo.log.map((line) => JSON.parse(line) as { msg: string; level: number; name?: string })
   t.ok(lines.some(({ msg, level }) => msg === 'a dependency fails' && level === 50))
   t.notOk(demo.log.some((line) => [...demo.secrets].some((secret) => line.includes(secret))), 'the log does not tell a secret')
+})
+
+t.test('Redis', { skip: noRedisServer, timeout: 300_000 }, async (t) => {
+  const server = await redisServer(t)
+  const proxy = await tcpProxy(t, server.url)
+  const demo = await buildDemo(t, { REDIS_URL: proxy.before(server.url) })
+  const outage = await prepareOutage(demo)
+  const changes = changesIn(t)
+  const readiness = async (): Promise<string> => (await demo.send({ url: '/health/ready' })).json<{ status: string }>().status
+  await outage.assertAll(t, 'works')
+
+  for (const { title, begin, end } of [
+    { title: 'refuses', begin: () => proxy.become('refuse'), end: () => proxy.become('pass') },
+    { title: 'hangs', begin: () => proxy.become('hang'), end: () => proxy.become('pass') },
+    { title: 'is cut in the middle of its answers', begin: () => proxy.become('cut'), end: () => proxy.become('pass') },
+    { title: 'is killed', begin: () => server.kill(), end: () => server.start() }
+  ]) {
+    await t.test(`R158 ${title}`, async (t) => {
+      changes.splice(0)
+      await begin()
+      await outage.assertAll(t, 'withoutRedis')
+      t.match(changes, [{ name: 'redis', state: 'down' }])
+      t.equal(await readiness(), 'degraded')
+      const remoteAddress = '192.0.2.1'
+      const passed = await Promise.all(Array.from({ length: 20 }, async () => (await demo.send({ url: '/limited', remoteAddress })).statusCode))
+      t.equal(passed.filter((status) => status === 200).length, 5, 'an ordinary limit holds in this process')
+      await end()
+      await outage.recovered(t)
+      await outage.assertAll(t, 'works')
+      t.match(changes, [{ state: 'down' }, { state: 'up' }])
+      t.equal(await readiness(), 'ok')
+    })
+  }
+
+  await t.test('is slow', async (t) => {
+    await proxy.become('slow')
+    await outage.assertAll(t, 'works')
+    await proxy.become('pass')
+  })
 })
 
 /** The folder of the data, and how its disk becomes full and has room again. */
