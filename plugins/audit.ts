@@ -87,7 +87,8 @@ async function auditPlugin (app: FastifyInstance, options: AuditOptions): Promis
     done()
   })
   app.addHook('onRoute', ({ config, method, url }) => {
-    if (config?.audit !== undefined && typeof config.audit !== 'boolean') throw fault('GATEHOUSE_OPTION_INVALID', `${String(method)} ${url}: config.audit must be true or false`)
+    const recorded: unknown = config?.audit
+    if (recorded !== undefined && typeof recorded !== 'boolean') throw fault('GATEHOUSE_OPTION_INVALID', `${String(method)} ${url}: config.audit must be true or false`)
   })
   app.addHook('onReady', (done) => {
     tellEvent(server, { event: 'sys_startup', outcome: 'success' })

@@ -25,6 +25,9 @@ function isSecret (name: string, value: unknown): boolean {
   return value !== undefined && secretNames.has(name.toLowerCase())
 }
 
+/** What pino takes for an error. */
+export interface SerializedError { type: string; message: string; stack: string; [member: string]: unknown }
+
 /**
  * An error as the log has it: what it is, where, and why. Other members are left out: clients of other services hang the whole
  * request on their errors, and databases the row.

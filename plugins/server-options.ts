@@ -8,6 +8,7 @@ import { createClientAddress, createSecurityCheck } from '../guards/client-addre
 import { assertInteger, assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
 import { createRequestCheck } from './server-request-check.ts'
 import { serializeError, withoutSecrets } from './server-log.ts'
+import type { SerializedError } from './server-log.ts'
 import { answerClientError, createFrameworkErrors } from './server-answers.ts'
 import { createValidatorFactory } from './server-validation.ts'
 
@@ -135,7 +136,7 @@ function loggerOf (logger: boolean | LoggerOptions): boolean | LoggerOptions {
   return {
     ...rest,
     redact: { ...own, paths: [...own.paths, ...redactedPaths] },
-    serializers: { req: serializeRequest, err: (error: unknown) => serializeError(error), ...serializers },
+    serializers: { req: serializeRequest, err: (error: unknown) => serializeError(error) as SerializedError, ...serializers },
     formatters: { ...formatters, log: (logged) => withoutSecrets(formatters?.log?.(logged) ?? logged) }
   }
 }
