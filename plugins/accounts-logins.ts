@@ -4,7 +4,8 @@
 // one after the other.
 import { createHmac, randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
-import type { LoginDelay, NewAuditEvent, Stores } from '../stores/ports.ts'
+import type { EventOrigin } from '../guards/events.ts'
+import type { LoginDelay, Stores } from '../stores/ports.ts'
 
 /** Failures in a row after which nothing but an administrator opens an account. */
 export const LOCK_AFTER = 100
@@ -15,9 +16,6 @@ const NOBODIES = 1024
 /** Failures over all accounts, in this process and a minute, that are told of. */
 export const MANY_FAILURES = 300
 const WINDOW_SECONDS = 60
-
-/** Who unlocked an account, and from where. */
-export type UnlockOrigin = Pick<NewAuditEvent, 'actor' | 'ip' | 'request_id' | 'method' | 'route'>
 
 /** A login that was tried. */
 export interface LoginTry {
@@ -34,7 +32,7 @@ export interface LoginDefence {
   /** Which of these accounts are locked, for logins or for changes. */
   lockedAmong (ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Lets an account try at once, whatever happened before. */
-  unlock (id: string, origin: UnlockOrigin): Promise<void>
+  unlock (id: string, origin?: EventOrigin): Promise<void>
 }
 
 /** What keeps guessers of passwords from accounts, over `stores`. */

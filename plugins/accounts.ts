@@ -11,11 +11,9 @@ import type { EventOrigin } from '../guards/events.ts'
 import type { Principal, PrincipalGrant } from '../guards/principal.ts'
 import type { NewAuditEvent, NewUser, StoreSet, User, UserChange, UserProfile } from '../stores/ports.ts'
 import type { ApiKeyAccounts } from './accounts-api-keys.ts'
-import type { UnlockOrigin } from './accounts-logins.ts'
 import type { AccountsOptions } from './accounts-options.ts'
 
 export type { ApiKeyAccounts, ApiKeyRequest, ApiKeyRotationRequest, IssuedApiKey } from './accounts-api-keys.ts'
-export type { UnlockOrigin } from './accounts-logins.ts'
 export type { AccountsOptions } from './accounts-options.ts'
 
 /** What somebody tells who wants an account. */
@@ -64,7 +62,7 @@ export interface Accounts extends ApiKeyAccounts {
   /** Which of these accounts are locked for 100 failures in a row. Their sessions, tokens and keys go on. */
   lockedAmong (ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Forgets the failed logins of an account, so that it neither waits nor is locked; whether there is such an account. `origin` says who does it, for the event. */
-  unlock (id: string, origin?: UnlockOrigin): Promise<boolean>
+  unlock (id: string, options?: { origin?: EventOrigin | undefined }): Promise<boolean>
 }
 
 declare module 'fastify' {
@@ -222,7 +220,7 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
 
     lockedAmong: (ids) => logins.lockedAmong(ids),
 
-    async unlock (id, origin = {}) {
+    async unlock (id, { origin } = {}) {
       if (await stores.users.findById(id) === null) return false
       await logins.unlock(id, origin)
       return true
