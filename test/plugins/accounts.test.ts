@@ -65,12 +65,13 @@ t.test('R088 unknown, wrong, disabled, waiting and locked take one time: the med
   await fail(app.stores, await idOf('slow'), { times: 13, waitSeconds: 86_400 })
   await lockOut(app.stores, await idOf('closed'))
   const people = [{ username: 'nobody', password }, { username: 'alice', password: `${password}!` }, ...['gone', 'slow', 'closed'].map((username) => ({ username, password }))]
-  const ROUNDS = 67
+  const times = people.map((): number[] => [])
+  const medians = (): number[] => times.map((list) => [...list].sort((a, b) => a - b)[(list.length - 1) / 2] ?? 0)
+  const isOneTime = (): boolean => Math.max(...medians()) < Math.min(...medians()) * 1.1
 
   /** One after the other, each in each place: whatever else the machine does falls on all of them. */
-  async function medians (): Promise<number[]> {
-    const times = people.map((): number[] => [])
-    for (let round = 0; round < ROUNDS; round += 1) {
+  async function tryAll (rounds: number): Promise<void> {
+    for (let round = 0; round < rounds; round += 1) {
       for (const id of [alice, gone]) await loginAttempts.reset(id)
       for (let place = 0; place < people.length; place += 1) {
         const which = (round + place) % people.length
@@ -79,16 +80,12 @@ t.test('R088 unknown, wrong, disabled, waiting and locked take one time: the med
         times[which]?.push(performance.now() - start)
       }
     }
-    return times.map((list) => list.sort((a, b) => a - b)[(ROUNDS - 1) / 2] ?? 0)
   }
 
-  // What comes from a machine that is busy passes; a difference of ours is there each time.
-  let found: number[] = []
-  for (let attempt = 0; attempt < 3; attempt += 1) {
-    found = await medians()
-    if (Math.max(...found) < Math.min(...found) * 1.1) break
-  }
-  t.ok(Math.max(...found) < Math.min(...found) * 1.1, `${found.map((median) => median.toFixed(2)).join(', ')} ms`)
+  // What comes from a machine that is busy evens out with more of them; a difference of ours stays.
+  await tryAll(41)
+  for (let more = 0; more < 4 && !isOneTime(); more += 1) await tryAll(20)
+  t.ok(isOneTime(), `${medians().map((median) => median.toFixed(2)).join(', ')} ms`)
 })
 
 t.test('the caller may change its options afterwards', async (t) => {
