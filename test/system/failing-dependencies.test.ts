@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from '@photostructure/sqlite'
 import t from 'tap'
-import { basicOf, buildDemo, form } from '../demo.ts'
+import { anAddress, basicOf, buildDemo, form } from '../demo.ts'
 import { prepareOutage } from '../fixtures/outage-checks.ts'
 import { noCluster, postgresCluster } from '../fixtures/postgres-cluster.ts'
 import { noRedisServer, redisServer } from '../fixtures/redis-server.ts'
@@ -87,7 +87,7 @@ t.test('Redis', { skip: noRedisServer, timeout: 300_000 }, async (t) => {
       await outage.assertAll(t, 'withoutRedis')
       t.match(changes, [{ name: 'redis', state: 'down' }])
       t.equal(await readiness(), 'degraded')
-      const remoteAddress = '192.0.2.1'
+      const remoteAddress = anAddress()
       const passed = await Promise.all(Array.from({ length: 20 }, async () => (await demo.send({ url: '/limited', remoteAddress })).statusCode))
       t.equal(passed.filter((status) => status === 200).length, 5, 'an ordinary limit holds in this process')
       await end()
