@@ -14,14 +14,14 @@ export interface Sample {
 
 export const pinned = availableParallelism() > 1 && spawnSync('taskset', ['-c', '0', 'true']).status === 0
 
-function start (script: string, core: number | null, ...words: readonly string[]): ChildProcess {
+export function start (script: string, core: number | null, ...words: readonly string[]): ChildProcess {
   const args = [fileURLToPath(new URL(script, import.meta.url)), ...words]
   const [command, ...rest] = core !== null ? ['taskset', '-c', String(core), process.execPath, ...args] : [process.execPath, ...args]
   return spawn(command ?? process.execPath, rest, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], env: { ...process.env, NODE_ENV: 'production' } })
 }
 
 /** The next message of `child`; an end before it is an error. */
-async function answerOf<T> (child: ChildProcess, question?: object): Promise<T> {
+export async function answerOf<T> (child: ChildProcess, question?: object): Promise<T> {
   const answer = Promise.race([
     once(child, 'message').then(([message]) => message as T),
     once(child, 'exit').then(([code]) => { throw new Error(`a process of the benchmark ended with ${String(code)}`) })
@@ -30,7 +30,7 @@ async function answerOf<T> (child: ChildProcess, question?: object): Promise<T> 
   return await answer
 }
 
-async function stop (child: ChildProcess): Promise<void> {
+export async function stop (child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit')
   child.disconnect()
   await ended

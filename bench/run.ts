@@ -1,13 +1,12 @@
 // `npm run bench` measures everything and writes docs/bench.md; `npm run bench -- bearer` measures the rows whose name
 // holds that word, in fewer pairs, and prints them.
-import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus, totalmem } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { bootTimes } from './boot.ts'
 import { eventTime } from './events.ts'
 import { growth } from './growth.ts'
 import { hookTime } from './hooks.ts'
 import { loginFloods } from './logins.ts'
+import { machine } from './machine.ts'
 import { material } from './material.ts'
 import { memoryAfterMillions } from './memory.ts'
 import { pinned, sample } from './measure.ts'
@@ -26,18 +25,6 @@ const GROWTH_SAMPLES = 3
 const GROWTH_WARM_UP_SECONDS = 4
 
 const tell = (line: string): void => { process.stdout.write(`${line}\n`) }
-
-function machine (): string[] {
-  const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8')) as { packages: Record<string, { version: string } | undefined> }
-  const versionOf = (name: string): string => `${name} ${packages[`node_modules/${name}`]?.version ?? ''}`
-  const commit = execFileSync('git', ['log', '-1', '--format=%h of %cs'], { encoding: 'utf8' }).trim()
-  const changed = execFileSync('git', ['status', '--porcelain', '--', '*.ts', 'package-lock.json'], { encoding: 'utf8' }) !== ''
-  return [
-    `${new Date().toISOString().slice(0, 10)}, commit ${commit}${changed ? ' with changes' : ''}`,
-    `${String(cpus().length)} cores of ${cpus()[0]?.model ?? 'a processor without a name'}, ${(totalmem() / 2 ** 30).toFixed(0)} GiB, ${process.platform} ${process.arch}, Node ${process.version}`,
-    ['fastify', '@fastify/jwt', '@fastify/auth', '@fastify/basic-auth', '@fastify/helmet', '@fastify/cors', '@fastify/rate-limit', '@fastify/swagger'].map(versionOf).join(', ')
-  ]
-}
 
 function method (): string[] {
   return [

@@ -52,7 +52,7 @@ export function createRequestCheck ({ allowedHosts, maxHeaderCount, maxQueryPara
 }
 
 /** A host name or address, and a port (RFC 9110 §7.2); an empty one, a list or a path is what proxies disagree about. */
-const HOST = /^(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{0,5})?$/i
+const HOST = /^(?:\[[\da-f:.]+\]|[\w.-]+)(?:$|:\d*$)/i
 
 /**
  * What Node lets through though it cannot be read in one way: versions that have no header fields, or other frames; codings that

@@ -1,5 +1,6 @@
 // `node scripts/soak-slow-clients.js`, two minutes: Debian's slowhttptest in all its modes against the demo, with a second
 // client beside it that has to be answered all the time. `SOAK_SECONDS` is how long each mode lasts (30).
+/* global AbortSignal, fetch, performance */
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
