@@ -4,14 +4,12 @@ import { refusal } from '../errors.ts'
 import { SearchQuery } from '../schemas/common.ts'
 import { Message } from '../schemas/service.ts'
 import { User, UserChange, UserPage, UserParams } from '../schemas/users.ts'
-import { originOf } from './oauth-endpoint.ts'
 
 /** `/admin` and what stands below it. Needs `app.stores`, `app.accounts`, `app.bearer`, `app.session`, `csrf` and `scopes`. */
 export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   for (const schema of [Message, User, UserPage]) app.addSchema(schema)
   const tags = ['admin']
-  const administrator = app.anyOf(app.bearer, app.session)
-  app.protect(administrator, app.requireScopes('admin'))
+  app.protect(app.anyOf(app.bearer, app.session), app.requireScopes('admin'))
 
   app.get('/admin', {
     config: { audit: true },
@@ -34,8 +32,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.post('/admin/users/:id/unlock', {
     schema: { operationId: 'unlockUser', tags, summary: 'Forget the failed logins of an account', params: UserParams, response: { 204: { type: 'null', description: 'It neither waits nor is locked.' }, 404: { description: 'There is no such account.' } } }
   }, async (request, reply) => {
-    const origin = { ...originOf(app, request), actor: administrator.principal(request).subject }
-    if (!await app.accounts.unlock(request.params.id, origin)) throw refusal('not_found')
+    if (!await app.accounts.unlock(request.params.id, app.eventOrigin(request))) throw refusal('not_found')
     return reply.code(204).send()
   })
 }

@@ -3,7 +3,6 @@ import { refusal } from '../errors.ts'
 import { ClientParams } from '../schemas/clients.ts'
 import { clientForm, EmptyForm, ListQuery, rolesForm, UsersQuery, UserStateParams } from '../schemas/pages.ts'
 import { UserParams } from '../schemas/users.ts'
-import { originOf } from './oauth-endpoint.ts'
 import { choicesOf, chosen, clientView, eventView, pagerView, userView } from './pages-views.ts'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyContextConfig, FastifyReply, FastifyRequest } from 'fastify'
@@ -74,11 +73,10 @@ export const administrationPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = 
   })
 
   app.post('/administration/users/:id/unlock', {
-    ...pages.route(app.session, usersForm),
+    ...route(usersForm),
     schema: { hide, params: UserParams, body: EmptyForm }
   }, async (request, reply) => {
-    const origin = { ...originOf(app, request), actor: app.session.principal(request).subject }
-    if (!await app.accounts.unlock(request.params.id, origin)) throw refusal('not_found')
+    if (!await app.accounts.unlock(request.params.id, app.eventOrigin(request))) throw refusal('not_found')
     return pages.redirect(reply, '/administration/users', 'user-unlocked')
   })
 
