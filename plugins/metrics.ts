@@ -113,7 +113,7 @@ async function metricsPlugin (app: FastifyInstance, options: MetricsOptions): Pr
     if (!request.is404 && (recordOf({ config: request.routeOptions.config })?.plan.access ?? 'undeclared') === 'undeclared') undeclared.inc()
     done()
   })
-  app.get(path, { onRequest: [...access], schema: { hide: true } as object }, async (_request, reply) => {
+  app.get(path, { onRequest: [...access], schema: { hide: true } }, async (_request, reply) => {
     void reply.header('cache-control', 'no-store').type(registry.contentType)
     return await registry.metrics()
   })

@@ -73,7 +73,7 @@ export const administrationPages: FastifyPluginAsyncTypebox<{ pages: Pages }> = 
   })
 
   app.post('/administration/users/:id/unlock', {
-    ...pages.route(app.session, usersForm),
+    ...route(usersForm),
     schema: { hide, params: UserParams, body: EmptyForm }
   }, async (request, reply) => {
     if (!await app.accounts.unlock(request.params.id, { origin: app.eventOrigin(request) })) throw refusal('not_found')
