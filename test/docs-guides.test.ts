@@ -35,7 +35,7 @@ const basic = { authorization: `Basic ${Buffer.from('alice:wonderland').toString
 t.test('every marked snippet of the guides is run here', async (t) => {
   const source = readFileSync(fileURLToPath(import.meta.url), 'utf8')
   const run = [...source.matchAll(/await load(?:<.+>)?\(t, '([\w-]+)'\)/g)].map(([, name]) => name).filter((name) => name !== 'requirements')
-  const elsewhere = ['openapi-transform', 'session-rotation', 'store-contract']
+  const elsewhere = ['dependency', 'openapi-transform', 'session-rotation', 'store-contract']
   t.strictSame(snippets.map(({ name }) => name).sort(), [...run, ...elsewhere].sort())
 })
 
