@@ -3,6 +3,11 @@ import { spawnSync } from 'node:child_process'
 
 const steps = [
   {
+    title: 'slow clients, by slowhttptest',
+    command: ['node', 'scripts/soak-slow-clients.js'],
+    environment: {}
+  },
+  {
     title: 'SIGKILL of a process under load, 100 times on each engine',
     command: ['npx', 'tap', 'run', '--disable-coverage', '--timeout=7200', 'test/system/durability.test.ts'],
     environment: { DURABILITY_ROUNDS: '100' }
