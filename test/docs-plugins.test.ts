@@ -84,7 +84,7 @@ for (const page of pages) {
 t.test('the reference is made of every module that is exported', async (t) => {
   const { entryPoints } = JSON.parse(readDocument('typedoc.json')) as { entryPoints: string[] }
   const routes = Object.keys(paths).filter((path) => path.startsWith('./routes/')).map((path) => `${path.slice(2)}.ts`)
-  t.strictSame(entryPoints, ['index.ts', ...routes.sort(), 'stores/ports.ts', 'testing/store-contract.ts'])
+  t.strictSame(entryPoints, ['index.ts', ...routes.sort(), 'stores/ports.ts', 'testing/index.ts'])
 })
 
 t.test('every fault stands on the page of a plugin', async (t) => {
@@ -294,7 +294,7 @@ t.test('the contract of the stores, in node:test', async (t) => {
   const folder = mkdtempSync(join(root, '.tap', 'snippets-'))
   t.teardown(() => { rmSync(folder, { recursive: true }) })
   writeSnippets(folder, snippetsOf('docs/plugins/stores.md', guideContexts).filter(({ runs }) => runs))
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, join(folder, 'store-contract.ts')])
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, join(folder, 'store-contract.ts')], { env: { ...process.env, NODE_ENV: 'test' } })
   t.match(stdout, new RegExp(`^# pass ${String(storeContract.length)}$`, 'm'))
   t.match(stdout, /^# fail 0$/m)
 })
