@@ -126,8 +126,9 @@ t.test('without a bound of a schema', async (t) => {
   }
 })
 
-function isAbout (title: string, { part, pointer, keyword }: Bound): boolean {
-  if (part === 'body') return title.includes(`: ${keyword} of ${pointer === '' ? 'the body' : pointer}`)
-  if (pointer === '') return title.endsWith('an unknown query parameter') || title.includes(`: ${keyword} of`)
-  return title.includes(`: ${keyword} of the ${part === 'params' ? 'path' : 'query'} parameter ${pointer.slice(1)}`)
+function isAbout (title: string, { part, pointer, keyword, name }: Bound): boolean {
+  const what = `: ${keyword}${name === undefined ? '' : ` ${name}`} of `
+  if (part === 'body') return title.endsWith(`${what}${pointer === '' ? 'the body' : pointer}`)
+  if (pointer === '') return title.endsWith(': an unknown query parameter')
+  return title.endsWith(`${what}the ${part === 'params' ? 'path' : 'query'} parameter ${pointer.slice(1)}`)
 }

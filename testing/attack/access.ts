@@ -1,6 +1,6 @@
 // Who gets in: nobody without credentials, with bad ones, without a right, or to what belongs to somebody else.
 import { badCredentials } from './bad-credentials.ts'
-import { createAttempt, exampleOf, knownAlternatives, mintAll, mintFor, neededOf, problemsOf, refusedAttempt, Skipped } from './attempt.ts'
+import { createAttempt, exampleOf, knownAlternatives, mintAll, mintFor, namesOf, neededOf, problemsOf, refusedAttempt, Skipped } from './attempt.ts'
 import { requestFor } from './requests.ts'
 import type { AttackContext } from './attempt.ts'
 import type { BadCredentials } from './bad-credentials.ts'
@@ -20,10 +20,6 @@ export function controls (context: AttackContext, route: AttackedRoute): Attempt
   }))
 }
 
-function namesOf (alternative: AttackedAlternative): string {
-  return Object.keys(alternative).join(' and ')
-}
-
 export async function credentialAttempts (context: AttackContext, route: AttackedRoute): Promise<Attempt[]> {
   if (route.alternatives.every((alternative) => Object.keys(alternative).length === 0)) return []
   const stranger = refusedAttempt(context, 'credentials', route, 'no credentials', { request: () => requestFor(context, route), expected: { statuses: [401] } })
@@ -41,7 +37,7 @@ async function badFor (context: AttackContext, route: AttackedRoute, alternative
   const prototype = await means.mint(needed)
   if (prototype === null) return []
   const titles = await badCredentials(prototype, means)
-  const attempts = titles.map(({ title, malformed }) => refusedAttempt(context, 'credentials', route, `${scheme}: ${title}`, {
+  const attempts = titles.map(({ title, malformed }) => refusedAttempt(context, 'credentials', route, `${namesOf(alternative)}: ${scheme} ${title}`, {
     async request () {
       const minted = await mintAll(context, alternative, needed)
       const good = minted.get(scheme) ?? {}
@@ -51,7 +47,7 @@ async function badFor (context: AttackContext, route: AttackedRoute, alternative
     expected: { statuses: malformed ? [400, 401] : [401] }
   }))
   if (prototype.revoke === undefined) return attempts
-  return [...attempts, refusedAttempt(context, 'credentials', route, `${scheme}: revoked`, {
+  return [...attempts, refusedAttempt(context, 'credentials', route, `${namesOf(alternative)}: ${scheme} revoked`, {
     async request () {
       const minted = await mintAll(context, alternative, needed)
       await minted.get(scheme)?.revoke?.()
@@ -73,17 +69,30 @@ function carrierOf (bad: BadCredentials | undefined): Pick<BadCredentials, 'head
 /** Everything but one right: all the others that the service knows do not make up for it. */
 export function rightsAttempts (context: AttackContext, route: AttackedRoute): Attempt[] {
   return knownAlternatives(context, route).flatMap((alternative) => {
-    const { rights } = route
-    const scopes = [...new Set([...rights.scopes, ...Object.values(alternative).flat()])].map((name) => [name])
     const missing = [
-      ...[...scopes, ...rights.anyScopes].map((names) => ({ what: `scope ${names.join(' or ')}`, scopes: context.scopes.filter((name) => !names.includes(name)), roles: context.roles, lacking: names })),
-      ...[...rights.roles.map((name) => [name]), ...rights.anyRoles].map((names) => ({ what: `role ${names.join(' or ')}`, scopes: context.scopes, roles: context.roles.filter((name) => !names.includes(name)), lacking: names }))
+      ...scopesOf(route, alternative).map((names) => ({ what: `scope ${names.join(' or ')}`, scopes: context.scopes.filter((name) => !names.includes(name)), roles: context.roles, lacking: names })),
+      ...rolesOf(route).map((names) => ({ what: `role ${names.join(' or ')}`, scopes: context.scopes, roles: context.roles.filter((name) => !names.includes(name)), lacking: names }))
     ]
     return missing.map(({ what, ...asked }) => refusedAttempt(context, 'rights', route, `${namesOf(alternative)} without ${what}`, {
       request: async () => requestFor(context, route, { credentials: [...(await mintAll(context, alternative, asked)).values()] }),
       expected: { statuses: [403] }
     }))
   })
+}
+
+/** Lists of scopes, each of which must not be missing as a whole. */
+function scopesOf (route: AttackedRoute, alternative: AttackedAlternative): string[][] {
+  const { rights, alternatives } = route
+  const twins = alternatives.filter((other) => namesOf(other) === namesOf(alternative)).map((other) => Object.values(other).flat())
+  const all = [...new Set(twins.flat())]
+  const common = all.filter((name) => twins.every((scopes) => scopes.includes(name)))
+  const choice = all.filter((name) => !common.includes(name))
+  const lists = [...common.map((name) => [name]), ...rights.scopes.map((name) => [name]), ...(choice.length > 0 ? [choice] : []), ...rights.anyScopes.map((names) => [...names])]
+  return [...new Map(lists.map((names) => [[...names].sort().join(' '), names])).values()]
+}
+
+function rolesOf ({ rights }: AttackedRoute): string[][] {
+  return [...rights.roles.map((name) => [name]), ...rights.anyRoles.map((names) => [...names])]
 }
 
 /** What belongs to somebody else, by its id. */

@@ -124,9 +124,14 @@ export async function mintAll ({ options }: AttackContext, alternative: Attacked
   return minted
 }
 
-/** The ways in whose credentials can be made. */
+export function namesOf (alternative: AttackedAlternative): string {
+  return Object.keys(alternative).join(' and ')
+}
+
+/** The ways in whose credentials can be made; one of those that differ in scopes alone. */
 export function knownAlternatives ({ options }: AttackContext, { alternatives }: AttackedRoute): AttackedAlternative[] {
-  return alternatives.filter((alternative) => Object.keys(alternative).length > 0 && Object.keys(alternative).every((scheme) => options.credentials?.[scheme] !== undefined))
+  const known = alternatives.filter((alternative) => Object.keys(alternative).length > 0 && Object.keys(alternative).every((scheme) => options.credentials?.[scheme] !== undefined))
+  return [...new Map(known.map((alternative) => [namesOf(alternative), alternative])).values()]
 }
 
 /** Credentials of the first way in that has any; nothing for a public route. */

@@ -56,7 +56,7 @@ export function bodyAttempts (context: AttackContext, route: AttackedRoute): Att
     // A form has no types but texts, and `type` of the whole is another content type.
     .filter(({ keyword, pointer }) => !isForm || (keyword !== 'type' && pointer.split('/').length <= 2))
   return [
-    ...mutations.map(({ pointer, keyword, value }) => make(`${keyword} of ${pointer === '' ? 'the body' : pointer}`, value, { place: pointer })),
+    ...mutations.map(({ pointer, keyword, name, value }) => make(`${keyword}${name === undefined ? '' : ` ${name}`} of ${pointer === '' ? 'the body' : pointer}`, value, { place: pointer })),
     make('of another type', isForm ? '{}' : JSON.stringify(whole), { type: 'text/plain' }),
     ...(isForm ? formsOf(whole).map(([what, text]) => make(what, text)) : textsOf(whole).map(([what, text]) => make(what, text)))
   ]

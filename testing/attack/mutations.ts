@@ -7,18 +7,21 @@ export interface Mutation {
   /** Where in the value, as a JSON Pointer. */
   readonly pointer: string
   readonly keyword: string
+  /** Of `required`: which member. */
+  readonly name?: string
   readonly value: unknown
 }
 
 type Members = Record<string, unknown>
 
 const wrongTypes: Readonly<Record<string, unknown>> = {
-  string: { a: 1 }, integer: 'x', number: 'x', boolean: 'x', array: { a: 1 }, object: 'x', null: 'x'
+  string: { a: 1 }, integer: 'x', number: 'x', boolean: 'x', array: { a: 1 }, object: [1], null: 'x'
 }
-const NOT_A_CHARACTER = '\u0000'
 const LONGEST = 100_000
+/** What patterns are there to keep out. */
+const strangers = ['\u0000', '\n', ' ', '!', '\u00e9']
 
-/** `NUL` stands for what a pattern should not let through; a format gets what no format takes. */
+/** A value for each bound that breaks it, and as far as can be told no other. */
 export function mutationsOf (schema: AttackSchema, value: unknown = sample(schema), pointer = ''): Mutation[] {
   const broken = brokenBounds(schema, value, pointer)
   if (schema['type'] === 'object') return [...broken, ...ofMembers(schema, value as Members, pointer)]
@@ -41,7 +44,8 @@ function brokenBounds (schema: AttackSchema, value: unknown, pointer: string): M
   if (typeof value === 'string') {
     if (bounded(minLength) && minLength > 0) add('minLength', value.slice(0, minLength - 1))
     if (bounded(maxLength)) add('maxLength', tooLong(value, maxLength, format))
-    if (typeof pattern === 'string') add('pattern', `${value.slice(0, -1)}${NOT_A_CHARACTER}`)
+    const unmatched = typeof pattern === 'string' ? strangers.map((stranger) => `${value.slice(0, -1)}${stranger}`).find((text) => !matches(text, pattern)) : undefined
+    if (unmatched !== undefined) add('pattern', unmatched)
     if (format === 'uuid' || format === 'email' || format === 'date' || format === 'date-time' || format === 'uri') add('format', 'not one')
   }
   if (typeof minimum === 'number') add('minimum', minimum - 1)
@@ -52,6 +56,11 @@ function brokenBounds (schema: AttackSchema, value: unknown, pointer: string): M
   if (bounded(maxItems)) add('maxItems', distinct(member, maxItems + 1))
   if (uniqueItems === true) add('uniqueItems', [member, member])
   return found
+}
+
+function matches (text: string, pattern: string): boolean {
+  // eslint-disable-next-line security/detect-non-literal-regexp -- a pattern of the service's own schema
+  return new RegExp(pattern, 'u').test(text)
 }
 
 function tooLong (value: string, maxLength: number, format: unknown): string {
@@ -70,8 +79,9 @@ function ofMembers (schema: AttackSchema, value: Members, pointer: string): Muta
   const without = (name: string): Members => Object.fromEntries(Object.entries(value).filter(([key]) => key !== name))
   const { minProperties } = schema
   return [
-    ...required.map((name): Mutation => ({ pointer, keyword: 'required', value: without(String(name)) })),
-    { pointer, keyword: 'additionalProperties', value: { ...value, isAdmin: true } },
+    ...required.map((name): Mutation => ({ pointer, keyword: 'required', name: String(name), value: without(String(name)) })),
+    // What says that it takes others is meant to, as the token endpoint is (RFC 6749 §3.2).
+    ...(schema['additionalProperties'] === true ? [] : [{ pointer, keyword: 'additionalProperties', value: { ...value, isAdmin: true } }]),
     ...(typeof minProperties === 'number' && minProperties > 0 && required.length === 0 ? [{ pointer, keyword: 'minProperties', value: {} }] : []),
     ...propertiesOf(schema).flatMap(([name, member]) => mutationsOf(member, value[name] ?? sample(member), `${pointer}/${name}`)
       .map((mutation) => ({ ...mutation, value: { ...value, [name]: mutation.value } })))

@@ -50,7 +50,7 @@ export function wireAttempts (context: AttackContext, route: AttackedRoute): Att
   })
   return [
     ...Object.entries(paths).map(([what, rewrite]) => make(what, (request, path) => ({ ...request, url: rewrite(path) }))),
-    ...methods.filter((method) => method !== route.method).map((method) => make(`by ${method}`, ({ url, headers = {} }) => ({ url, method, headers: withoutType(headers) }))),
+    ...methods.filter((method) => method !== route.method && (method !== 'HEAD' || route.method === 'GET')).map((method) => make(`by ${method}`, ({ url, headers = {} }) => ({ url, method, headers: withoutType(headers) }))),
     ...Object.entries(headers).map(([what, more]) => make(`with ${what}`, (request) => ({ ...request, headers: { ...request.headers, ...more(request) } })))
   ]
 }
