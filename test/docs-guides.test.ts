@@ -111,10 +111,6 @@ t.test('from-fastapi.md: basic auth, API keys, a rate limit, CORS, a test overri
   t.strictSame(answer.json(), { username: 'alice' })
   t.equal(await statusOf(app, '/users/me', { 'x-api-key': 'test' }), 401, 'outside of the test')
 })
-  const real = await buildApp()
-  t.teardown(() => real.close())
-  t.equal(await statusOf(real, '/users/me', { 'x-api-key': 'test' }), 401, 'outside the test')
-})
 
 t.test('testing.md: acting as somebody, and the attack in node:test', async (t) => {
   t.intercept(process, 'env', { value: { ...process.env, NODE_ENV: 'test' } })

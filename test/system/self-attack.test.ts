@@ -8,7 +8,10 @@ import { attack, runAttempts, surfaceOf } from '../../testing/index.ts'
 import type { Test } from 'tap'
 import type { Tamper } from '../fixtures/attacked-demo.ts'
 import type { Bound } from '../fixtures/faults.ts'
-import type { AttackedRoute, AttackKind, AttackResult, AttackSchema } from '../../testing/index.ts'
+import type { Attempt, AttackedRoute, AttackKind, AttackResult, AttackSchema } from '../../testing/index.ts'
+
+// A service of its own for each batch of faults.
+t.setTimeout(600_000)
 
 let surface: readonly AttackedRoute[] = []
 /** What can be taken away from each route, by its name. */
@@ -20,13 +23,15 @@ const note = onEachRoute((route, name) => {
   guards.set(name, removable(hooksOf(route)))
   const { schema } = route
   const parts = (['body', 'querystring', 'params'] as const).flatMap((part) => isSchema(schema?.[part]) ? boundsOf(part, schema[part]) : [])
-  if (schema?.hide !== true && !name.startsWith('HEAD ')) bounds.set(name, parts)
+  // A form has texts alone, whatever their type is called.
+  const isForm = schema?.consumes?.includes('application/x-www-form-urlencoded') === true
+  if (schema?.hide !== true && !name.startsWith('HEAD ')) bounds.set(name, parts.filter(({ part, keyword }) => !(isForm && part === 'body' && keyword === 'type')))
 })
 
-/** What is found in the demo with these faults. */
-async function findings (t: Test, tamper: Tamper, { kinds, routes = surface }: { kinds: readonly AttackKind[]; routes?: readonly AttackedRoute[] }): Promise<AttackResult[]> {
+/** What is found in the demo with these faults, by the attempts that are about them. */
+async function findings (t: Test, tamper: Tamper, { kinds, routes = surface, isMeant = () => true }: { kinds: readonly AttackKind[]; routes?: readonly AttackedRoute[]; isMeant?: (attempt: Attempt) => boolean }): Promise<AttackResult[]> {
   const { app, options } = await buildAttackedDemo(t, tamper)
-  const results = await runAttempts(await attack(app, { ...options, surface: routes, kinds }))
+  const results = await runAttempts((await attack(app, { ...options, surface: routes, kinds })).filter(isMeant))
   await app.close()
   return results.filter(({ outcome }) => outcome === 'found')
 }
@@ -63,7 +68,7 @@ t.test('without a guard of a route', async (t) => {
       if (fault !== undefined) route.onRequest = without(hooksOf(route), fault)
     })
     const kinds = [...new Set([...taken.values()].flatMap(kindsOf))]
-    const found = await findings(t, tamper, { kinds, routes: routesNamed([...taken.keys()]) })
+    const found = await findings(t, tamper, { kinds, routes: routesNamed([...taken.keys()]), isMeant: ({ route, kind }) => kindsOf(taken.get(route) ?? '').includes(kind) })
     for (const [name, fault] of taken) {
       if (masked.includes(`${name} ${fault}`)) continue
       t.ok(found.some(({ route, kind }) => route === name && kindsOf(fault).includes(kind)), `${name} without ${fault}`)
@@ -90,11 +95,20 @@ t.test('without a half of CSRF', async (t) => {
 t.test('without a header', async (t) => {
   const names = ['x-content-type-options', 'content-security-policy', 'cache-control', 'referrer-policy', 'x-frame-options', 'cross-origin-resource-policy', 'cross-origin-opener-policy']
   const found = await findings(t, withoutHeaders(names), { kinds: ['headers'] })
-  for (const name of names) t.ok(surface.every(({ method, url }) => found.some(({ route, problems }) => route === `${method} ${url}` && problems.some((problem) => problem.startsWith(`${name} `)))), name)
+  for (const name of names) {
+    const told = found.filter(({ problems }) => problems.some((problem) => problem.startsWith(`${name} `))).map(({ route }) => route)
+    t.strictSame(surface.map(({ method, url }) => `${method} ${url}`).filter((route) => !told.includes(route)), [], name)
+  }
 })
 
-/** A bound behind which another refuses the same, or that no parameter can break: text is what all of them are. */
-const shadowed: readonly string[] = []
+/** Bounds behind which another of the same place refuses the same: a length beside a format or a pattern that has one, a least number beside a list. */
+const shadowed: readonly string[] = [
+  ...['DELETE /users/me/sessions/:id', 'POST /api-keys/:id/rotate', 'DELETE /api-keys/:id', 'GET /items/:id', 'DELETE /items/:id', 'PATCH /admin/users/:id', 'DELETE /admin/clients/:id'].map((name) => `${name} params /id maxLength`),
+  'POST /api-keys body /scopes/0 minLength',
+  'POST /api-keys body /limit/window_seconds minimum',
+  'POST /admin/clients body /scopes/0 minLength',
+  'POST /admin/clients body /grants maxItems'
+]
 
 t.test('without a bound of a schema', async (t) => {
   const places = (name: string): Map<string, Bound[]> => {
@@ -116,11 +130,15 @@ t.test('without a bound of a schema', async (t) => {
       }
       route.schema = schema as AttackSchema
     })
-    const found = await findings(t, tamper, { kinds: ['body', 'parameters'], routes: routesNamed([...taken.keys()]) })
+    const found = await findings(t, tamper, {
+      kinds: ['body', 'parameters'],
+      routes: routesNamed([...taken].flatMap(([name, faults]) => faults.length > 0 ? [name] : [])),
+      isMeant: ({ route, title }) => taken.get(route)?.some((bound) => isAbout(title, bound)) === true
+    })
     for (const [name, faults] of taken) {
       for (const bound of faults) {
         const fault = `${name} ${bound.part} ${bound.pointer} ${bound.keyword}${bound.name === undefined ? '' : ` ${bound.name}`}`
-        if (!shadowed.includes(fault)) t.ok(found.some(({ route, title }) => route === name && isAbout(title, bound)), fault)
+        t.equal(found.some(({ route, title }) => route === name && isAbout(title, bound)), !shadowed.includes(fault), fault)
       }
     }
   }

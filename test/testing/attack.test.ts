@@ -33,15 +33,14 @@ t.test('R127 a sound service: every attempt is a test of the runner, and holds',
 })
 
 t.test('each hole is found, at its route', async (t) => {
-  for (const [hole, route] of Object.entries(holes)) {
+  for (const [hole, [route, title]] of Object.entries(holes)) {
     t.test(hole, async (t) => {
       const { app, options } = await buildAttackedService(t, hole as Hole)
       const attempts = await attack(app, { ...options, surface: surface.filter((line) => `${line.method} ${line.url}` === route) })
       const results = await runAttempts(attempts)
-      t.not(found(results).length, 0)
-      const [finding] = found(results)
-      const attempt = attempts.find(({ title }) => title === finding?.title)
-      await t.rejects(attempt?.run() ?? Promise.resolve(), { code: 'ERR_ASSERTION' })
+      const finding = found(results).find((result) => title.test(result.title))
+      t.ok(finding, found(results).map((result) => result.title).join('\n'))
+      await t.rejects(attempts.find((attempt) => attempt.title === finding?.title)?.run() ?? Promise.resolve(), { code: 'ERR_ASSERTION' })
     })
   }
 })

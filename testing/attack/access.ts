@@ -1,21 +1,22 @@
 // Who gets in: nobody without credentials, with bad ones, without a right, or to what belongs to somebody else.
 import { badCredentials } from './bad-credentials.ts'
-import { createAttempt, exampleOf, knownAlternatives, mintAll, mintFor, namesOf, neededOf, problemsOf, refusedAttempt, Skipped } from './attempt.ts'
+import { createAttempt, exampleOf, knownAlternatives, mintAll, mintFor, namesOf, neededOf, newAddress, problemsOf, refusedAttempt, Skipped } from './attempt.ts'
 import { requestFor } from './requests.ts'
 import type { AttackContext } from './attempt.ts'
 import type { BadCredentials } from './bad-credentials.ts'
 import type { AttackedAlternative, AttackedRoute, Attempt, MintedCredentials } from './types.ts'
 
-/** Statuses that say "not you", wherever the handler judges what it was asked for. */
-const turnedAway = [400, 401, 403, 404, 429, 500, 502, 503]
+/** Statuses that say that nobody was let in, or that nothing works. */
+const turnedAway = [401, 403, 429, 500, 502, 503]
 
 /** That good credentials are let in: without it, everything else would hold for a service that refuses everybody. */
 export function controls (context: AttackContext, route: AttackedRoute): Attempt[] {
   if (route.access !== 'guarded' || route.method === 'HEAD') return []
   return knownAlternatives(context, route).map((alternative) => createAttempt('control', route, `good credentials of ${namesOf(alternative)} are let in`, async () => {
     const minted = await mintAll(context, alternative, neededOf(route, alternative))
-    const { status, entered } = await context.transport.send(await requestFor(context, route, { credentials: [...minted.values()] }))
-    const isIn = entered === undefined ? !turnedAway.includes(status) : entered !== null
+    const { status, headers, entered } = await context.transport.send({ address: newAddress(), ...await requestFor(context, route, { credentials: [...minted.values()] }) })
+    // What the guards let through may still be no input.
+    const isIn = typeof entered === 'string' || (!turnedAway.includes(status) && headers['www-authenticate'] === undefined)
     return isIn ? [] : [`good credentials get ${String(status)}`]
   }))
 }
@@ -35,7 +36,8 @@ async function badFor (context: AttackContext, route: AttackedRoute, alternative
   if (means === undefined) return []
   const needed = neededOf(route, alternative)
   const prototype = await means.mint(needed)
-  if (prototype === null) return []
+  // The cookie of a session that has ended is one that a browser still has: who may be a stranger, is one with it.
+  if (prototype === null || (route.access === 'optional' && prototype.headers?.['cookie'] !== undefined)) return []
   const titles = await badCredentials(prototype, means)
   const attempts = titles.map(({ title, malformed }) => refusedAttempt(context, 'credentials', route, `${namesOf(alternative)}: ${scheme} ${title}`, {
     async request () {

@@ -58,7 +58,7 @@ export function bodyAttempts (context: AttackContext, route: AttackedRoute): Att
   return [
     ...mutations.map(({ pointer, keyword, name, value }) => make(`${keyword}${name === undefined ? '' : ` ${name}`} of ${pointer === '' ? 'the body' : pointer}`, value, { place: pointer })),
     make('of another type', isForm ? '{}' : JSON.stringify(whole), { type: 'text/plain' }),
-    ...(isForm ? formsOf(whole).map(([what, text]) => make(what, text)) : textsOf(whole).map(([what, text]) => make(what, text)))
+    ...(isForm ? formsOf(whole, body.schema['additionalProperties'] === true).map(([what, text]) => make(what, text)) : textsOf(whole).map(([what, text]) => make(what, text)))
   ]
 }
 
@@ -78,12 +78,9 @@ function textsOf (good: Record<string, unknown>): [string, string][] {
   ]
 }
 
-function formsOf (good: Record<string, unknown>): [string, string][] {
+function formsOf (good: Record<string, unknown>, takesOthers: boolean): [string, string][] {
   const text = new URLSearchParams(Object.entries(good).map(([name, value]): [string, string] => [name, String(value)])).toString()
   const [name = 'a'] = Object.keys(good)
-  return [
-    ['a field twice', `${text}&${name}=x`],
-    ['__proto__', `${text}&__proto__=x`],
-    ['a field of a list', `${text}&${name}[]=x`]
-  ]
+  const others: [string, string][] = [['__proto__', `${text}&__proto__=x`], ['a field of a list', `${text}&${name}[]=x`]]
+  return [['a field twice', `${text}&${name}=x`], ...(takesOthers ? [] : others)]
 }

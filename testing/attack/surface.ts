@@ -22,7 +22,7 @@ export interface DeclaredLine {
 type Rights = AttackedRoute['rights']
 
 interface Operation {
-  readonly parameters?: readonly { readonly in: string; readonly name: string; readonly required?: boolean; readonly schema?: AttackSchema }[]
+  readonly parameters?: readonly { readonly in: string; readonly name: string; readonly required?: boolean; readonly schema?: AttackSchema; readonly example?: unknown; readonly examples?: unknown }[]
   readonly requestBody?: { readonly content?: Readonly<Record<string, { readonly schema?: AttackSchema }>> }
   readonly security?: readonly AttackedAlternative[]
   readonly 'x-rate-limit'?: readonly { readonly name?: string; readonly by?: string; readonly max?: number }[]
@@ -67,8 +67,15 @@ function operationsOf (document: AttackDocument): Map<string, Operation> {
 function parametersIn (place: string, { parameters = [] }: Operation, document: AttackDocument): AttackSchema | null {
   const here = parameters.filter((parameter) => parameter.in === place)
   if (here.length === 0) return null
-  const properties = Object.fromEntries(here.map(({ name, schema = {} }) => [name, resolved(schema, document)]))
+  const properties = Object.fromEntries(here.map(({ name, schema = {}, ...told }) => [name, { ...examplesOf(told), ...resolved(schema, document) as AttackSchema }]))
   return { type: 'object', properties, required: here.filter(({ required }) => required === true).map(({ name }) => name), additionalProperties: false }
+}
+
+/** Of a parameter they stand beside its schema. */
+function examplesOf ({ example, examples }: { readonly example?: unknown; readonly examples?: unknown }): AttackSchema {
+  const named = isObject(examples) ? Object.values(examples).flatMap((entry) => isObject(entry) && 'value' in entry ? [entry['value']] : []) : []
+  const all = example === undefined ? named : [example, ...named]
+  return all.length === 0 ? {} : { examples: all }
 }
 
 function bodyOf ({ requestBody }: Operation, document: AttackDocument): AttackedRoute['body'] {
