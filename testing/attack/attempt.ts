@@ -79,12 +79,14 @@ export async function problemsOf ({ transport, options }: AttackContext, route: 
 }
 
 function judge (response: AttackResponse, route: AttackedRoute, { statuses, place, mayEnter = false }: Expected): string[] {
-  const { status, headers, entered, body } = response
+  const { status, headers, entered, body, events } = response
   const problems: string[] = []
   if (!statuses.includes(status)) problems.push(`the answer is ${String(status)}, not ${statuses.join(' or ')}`)
   if (status === 401 && headers['www-authenticate'] === undefined) problems.push('a 401 without WWW-Authenticate')
   if (status === 429 && headers['retry-after'] === undefined) problems.push('a 429 without Retry-After')
   if (entered === nameOf(route) && !mayEnter) problems.push('the handler was entered')
+  // Refused by guards: what handlers refuse is told by whom they asked.
+  if ([401, 403, 429].includes(status) && entered === null && events !== undefined && events.length !== 1) problems.push(`it told ${String(events.length)} security events, not one`)
   const places = status === 400 && place !== undefined ? placesOf(body) : []
   if (places.length > 0 && !places.some((found) => found === place || found.startsWith(`${String(place)}/`) || found.endsWith(String(place)))) problems.push(`it was refused for ${places.join(', ')}, not for ${String(place)}`)
   return problems

@@ -21,6 +21,8 @@ export interface AttackResponse {
   readonly body: string
   /** The handler that was entered, as `GET /items/:id`; `null` for none; absent where that cannot be seen. */
   readonly entered?: string | null
+  /** The security events of the refusal; absent where they cannot be heard. */
+  readonly events?: readonly string[]
 }
 
 /** Where attempts are sent: the service itself, or an address. */
