@@ -16,8 +16,11 @@ export interface Denial {
 
 /** The part of an answer that {@link expectDenied} reads; what `app.inject` answers with is one. */
 export interface DeniedResponse {
+  /** The HTTP status. */
   readonly statusCode: number
+  /** By their names in lower case. */
   readonly headers: Readonly<Record<string, string | number | readonly string[] | undefined>>
+  /** The text of the body. */
   readonly body: string
 }
 

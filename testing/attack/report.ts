@@ -3,7 +3,14 @@ import { attackKinds } from './types.ts'
 import type { AttackKind, AttackResult } from './types.ts'
 
 /** The numbers of a run. */
-export interface AttackTotals { readonly held: number; readonly found: number; readonly skipped: number }
+export interface AttackTotals {
+  /** Attempts that the service refused as it should. */
+  readonly held: number
+  /** Attempts that found something. */
+  readonly found: number
+  /** Attempts that could not be made. */
+  readonly skipped: number
+}
 
 const texts: Readonly<Record<AttackKind, string>> = {
   control: 'Good credentials are let in',
@@ -19,6 +26,7 @@ const texts: Readonly<Record<AttackKind, string>> = {
   limit: 'Limits hold'
 }
 
+/** How many attempts ended how. */
 export function totalsOf (results: readonly AttackResult[]): AttackTotals {
   const count = (outcome: AttackResult['outcome']): number => results.filter((result) => result.outcome === outcome).length
   return { held: count('held'), found: count('found'), skipped: count('skipped') }

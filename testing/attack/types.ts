@@ -1,7 +1,10 @@
 // The words of the self-attack: what is sent, what comes back, what users give, and what is found.
 
 /** A JSON Schema, as far as the attack reads it. */
-export interface AttackSchema { readonly [keyword: string]: unknown }
+export interface AttackSchema {
+  /** Whatever the keyword says. */
+  readonly [keyword: string]: unknown
+}
 
 /** A request as it goes over the wire: nothing is normalised, a list is a header sent more than once. */
 export interface AttackRequest {
@@ -46,7 +49,9 @@ export interface MintedCredentials {
 
 /** What credentials have to be good for. */
 export interface AskedCredentials {
+  /** Scopes that they must have. */
   readonly scopes: readonly string[]
+  /** Roles that their owner must have. */
   readonly roles: readonly string[]
   /** Scopes and roles that they must not have. */
   readonly lacking: readonly string[]
@@ -81,6 +86,7 @@ export interface AttackExample {
 export interface AttackOptions {
   /** By the name of the scheme; one that is missing is not tried. */
   readonly credentials?: Readonly<Record<string, AttackCredentials>>
+  /** By the name of the operation, such as `PATCH /items/:id`. */
   readonly examples?: Readonly<Record<string, AttackExample>>
   /** A digest of all that a refused request must not change. @defaultValue nothing is compared */
   readonly snapshot?: () => Promise<string> | string
@@ -95,6 +101,7 @@ export interface AttackOptions {
   readonly maxRequests?: number
 }
 
+/** Every sort of attempts, in the order in which they are made. */
 export const attackKinds = [
   'control', 'credentials', 'rights', 'ownership', 'wire', 'csrf', 'cors', 'headers', 'parameters', 'body', 'limit'
 ] as const
@@ -102,31 +109,44 @@ export const attackKinds = [
 export type AttackKind = typeof attackKinds[number]
 
 /** One way in: the schemes that must all be presented, and the scopes that each is asked for. */
-export interface AttackedAlternative { readonly [scheme: string]: readonly string[] }
+export interface AttackedAlternative {
+  /** The scopes that stand beside the scheme in the requirement. */
+  readonly [scheme: string]: readonly string[]
+}
 
 /** A route as it is attacked; safe to serialise. */
 export interface AttackedRoute {
+  /** One HTTP method. */
   readonly method: string
   /** The pattern, as `/items/:id`. */
   readonly url: string
+  /** Who gets in; `optional` are strangers too. */
   readonly access: 'guarded' | 'optional' | 'public' | 'undeclared'
+  /** The ways in, as OpenAPI has them. */
   readonly alternatives: readonly AttackedAlternative[]
   /** What every alternative needs: each name of `scopes` and `roles`, one of each list of the others. */
   readonly rights: { readonly scopes: readonly string[]; readonly roles: readonly string[]; readonly anyScopes: readonly (readonly string[])[]; readonly anyRoles: readonly (readonly string[])[] }
+  /** What is counted, by what, and how many it allows. */
   readonly limits: readonly { readonly name: string; readonly by: string; readonly max: number | null }[]
+  /** What requests have to prove that a browser was made to send, as `app.guardedRoutes()` says it. */
   readonly csrf: string | null
   /** Why the pages of every origin may read its answers. */
   readonly anyOrigin: string | null
+  /** The parameters of the path, as an object; `null` for none, or where the document has no such route. */
   readonly params: AttackSchema | null
+  /** Those of the query. */
   readonly query: AttackSchema | null
+  /** The first media type that the document has, with its schema. */
   readonly body: { readonly type: string; readonly schema: AttackSchema } | null
 }
 
 /** What an attempt found out. */
 export interface AttackResult {
+  /** What sort of attempt it was. */
   readonly kind: AttackKind
   /** As `GET /items/:id`. */
   readonly route: string
+  /** The route and what was tried. */
   readonly title: string
   /** `held`: the service refused as it should; `found`: it did not; `skipped`: it could not be tried. */
   readonly outcome: 'held' | 'found' | 'skipped'
@@ -136,8 +156,11 @@ export interface AttackResult {
 
 /** One attempt. */
 export interface Attempt {
+  /** What sort of attempt it is. */
   readonly kind: AttackKind
+  /** As `GET /items/:id`. */
   readonly route: string
+  /** The route and what is tried; no two of a run have the same. */
   readonly title: string
   /** For a test runner: rejects with an `AssertionError` where something was found. */
   run (): Promise<void>
