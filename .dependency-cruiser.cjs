@@ -27,7 +27,14 @@ module.exports = {
     only('guards-below-plugins', folder('guards'), either(folder('guards'), base)),
     only('credentials-below-stores', folder('credentials'), either(folder('credentials'), base)),
     only('stores-below-plugins', folder('stores'), either(folder('stores', 'credentials'), errors)),
-    only('testing-below-plugins', folder('testing'), either(folder('testing', 'stores', 'credentials'), errors), 'what is tested is handed in'),
+    only('testing-below-plugins', folder('testing'), either(folder('testing', 'guards', 'stores', 'credentials'), errors), 'what is tested is handed in'),
+    {
+      name: 'planted-by-the-kit',
+      comment: 'the one door past credentials: the core asks it, the test kit fills it',
+      severity: 'error',
+      from: { path: shipped, pathNot: '^(testing/as|guards/run|plugins/csrf)\\.ts$' },
+      to: { path: '^guards/planted\\.ts$' }
+    },
     only('plugins-below-routes', folder('plugins'), either(folder('schemas'), inside, base)),
     only('routes-below-app', folder('routes'), either(folder('routes', 'schemas'), inside, base)),
     only('config-below-app', file('config'), either(folder('schemas'), base, '^plugins/redis-options\\.ts$'), 'what a URL of Redis is, is said once'),

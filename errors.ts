@@ -78,7 +78,8 @@ export const faults = {
   GATEHOUSE_CSRF_MISSING: 'a route that changes state takes credentials that a browser sends unasked, and csrf is not registered',
   GATEHOUSE_NO_STANCE: "the route declares neither a guard nor publicAccess under defaultAccess: 'deny'",
   GATEHOUSE_TOO_MANY_ALTERNATIVES: 'the requirement of the route has more than 16 alternatives',
-  GATEHOUSE_NO_PRINCIPAL: 'no principal was authenticated by the guards of this route'
+  GATEHOUSE_NO_PRINCIPAL: 'no principal was authenticated by the guards of this route',
+  GATEHOUSE_TESTING_IN_PRODUCTION: 'fastify-gatehouse/testing is for tests; set NODE_ENV to development or test'
 } as const satisfies Record<string, string>
 
 /** The `code` of a refusal to start, or of a fault of the service: a key of {@link faults}. */

@@ -6,6 +6,7 @@ import { isPromise } from './awaitable.ts'
 import { addCsrfVary, isHandshake, isUnsafe } from './csrf.ts'
 import { decide, principalIn } from './decision.ts'
 import { isBatch } from './limit.ts'
+import { plantedIn } from './planted.ts'
 import { readPrincipal } from './read-principal.ts'
 import { accusedOf, accusedPrincipal, tellPassed, tellRefused } from './run-events.ts'
 import { beginState, principalOf } from './state.ts'
@@ -108,7 +109,7 @@ function ask (run: Run, slot: number): boolean {
   if (question === undefined) throw new RangeError(`no question in slot ${String(slot)}`)
   try {
     const answer = question.type === 'scheme'
-      ? question.scheme.authenticate(run.request)
+      ? plantedIn(question.scheme.name, run.request.raw)?.principal ?? question.scheme.authenticate(run.request)
       : question.authorization.authorize({ principal: judged(question.judged, outcomes), request: run.request })
     if (isPromise(answer)) {
       settle<unknown>(run, answer, (found) => { resume(run, slot, outcomeOf(question, found)) }, (error) => { resume(run, slot, error) })

@@ -4,6 +4,7 @@
 import fp from 'fastify-plugin'
 import { refusal } from '../errors.ts'
 import { crossSiteGuard } from '../guards/guard.ts'
+import { plantedIn } from '../guards/planted.ts'
 import { assertKnownOptions, invalid } from '../guards/scheme-options.ts'
 import { judgeOrigin } from './csrf-evidence.ts'
 import { useGuards } from './guards.ts'
@@ -93,7 +94,8 @@ async function registerCsrf (app: FastifyInstance, options: CsrfOptions): Promis
 
   function secretOf (request: object, schemes: Iterable<Scheme>): string | null {
     for (const scheme of schemes) {
-      const secret = scheme.csrfSecret?.(request)
+      if (scheme.csrfSecret === undefined) continue
+      const secret = plantedIn(scheme.name, (request as Partial<FastifyRequest>).raw)?.csrfSecret ?? scheme.csrfSecret(request)
       if (typeof secret === 'string') return secret
     }
     return null

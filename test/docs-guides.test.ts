@@ -1,15 +1,18 @@
 // The guides: what they show is run, what they list is compared with the code in both directions.
+import { execFile } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import Fastify from 'fastify'
 import { CompactSign } from 'jose'
 import t from 'tap'
 import { faults, oauthErrors, refusals } from '../errors.ts'
 import { apiKeyAuth, guards } from '../index.ts'
 import { selfSigned } from './fixtures/certificate.ts'
+import { attackKinds } from '../testing/attack/types.ts'
 import { codeIn, documents, loadSnippet, root, snippetsOf, statusOf, tableOf, tokenFor, writeSnippets } from './fixtures/documents.ts'
 import { guideContexts } from './fixtures/snippet-contexts.ts'
 import type { KeyPairKeyObjectResult } from 'node:crypto'
@@ -35,7 +38,7 @@ const basic = { authorization: `Basic ${Buffer.from('alice:wonderland').toString
 t.test('every marked snippet of the guides is run here', async (t) => {
   const source = readFileSync(fileURLToPath(import.meta.url), 'utf8')
   const run = [...source.matchAll(/await load(?:<.+>)?\(t, '([\w-]+)'\)/g)].map(([, name]) => name).filter((name) => name !== 'requirements')
-  const elsewhere = ['dependency', 'openapi-transform', 'session-rotation', 'store-contract']
+  const elsewhere = ['dependency', 'openapi-transform', 'session-rotation', 'store-contract', 'testing-attack']
   t.strictSame(snippets.map(({ name }) => name).sort(), [...run, ...elsewhere].sort())
 })
 
@@ -103,11 +106,23 @@ t.test('from-fastapi.md: basic auth, API keys, a rate limit, CORS, a test overri
   for (const status of [200, 200, 200, 200, 200, 429]) t.equal(await statusOf(limited, '/search'), status)
   const { app: shared } = await load(t, 'fastapi-cors')
   t.match((await shared.inject({ url: '/items', headers: { origin: 'https://app.example.com' } })).headers, { 'access-control-allow-origin': 'https://app.example.com' })
-  const { answer, buildApp } = await load<{ answer: LightMyRequestResponse; buildApp: () => Promise<FastifyInstance> }>(t, 'fastapi-override')
+  t.intercept(process, 'env', { value: { ...process.env, NODE_ENV: 'test' } })
+  const { app, answer } = await load<{ answer: LightMyRequestResponse }>(t, 'fastapi-override')
   t.strictSame(answer.json(), { username: 'alice' })
-  const real = await buildApp()
-  t.teardown(() => real.close())
-  t.equal(await statusOf(real, '/users/me', { 'x-api-key': 'test' }), 401, 'outside the test')
+  t.equal(await statusOf(app, '/users/me', { 'x-api-key': 'test' }), 401, 'outside of the test')
+})
+
+t.test('testing.md: acting as somebody, and the attack in node:test', async (t) => {
+  t.intercept(process, 'env', { value: { ...process.env, NODE_ENV: 'test' } })
+  const { answer, denied } = await load<{ answer: LightMyRequestResponse, denied: LightMyRequestResponse }>(t, 'testing-as')
+  t.strictSame([answer.json(), denied.statusCode], [['alice'], 403])
+  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, join(folder, 'testing-attack.ts')], { env: { ...process.env, NODE_ENV: 'test' } })
+  t.match(stdout, /^# pass \d{2,3}$/m)
+  t.match(stdout, /^# fail 0$/m)
+})
+
+t.test('testing.md: every kind of attempt', async (t) => {
+  t.strictSame(tableOf('docs/testing.md', 'attackKinds').map(([kind]) => codeIn(kind)[0]), attackKinds)
 })
 
 t.test('passwords.md and from-fastapi.md: hashes by passlib and pwdlib, as the tutorial of FastAPI has had them', async (t) => {
