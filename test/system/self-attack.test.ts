@@ -62,7 +62,7 @@ const masked: readonly string[] = []
 t.test('without a guard of a route', async (t) => {
   const most = Math.max(...[...guards.values()].map(({ length }) => length))
   for (let at = 0; at < most; at++) {
-    const taken = new Map([...guards].flatMap(([name, list]) => list[at] === undefined ? [] : [[name, list[at]] as const]))
+    const taken = new Map([...guards].flatMap(([name, list]) => list.slice(at, at + 1).map((guard) => [name, guard] as const)))
     const tamper = onEachRoute((route, name) => {
       const fault = taken.get(name)
       if (fault !== undefined) route.onRequest = without(hooksOf(route), fault)
