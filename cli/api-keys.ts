@@ -6,7 +6,7 @@ import { assertValid, findUser, withService } from './service.ts'
 import type { CustomPrincipal } from '../guards/principal.ts'
 
 interface NewKey {
-  readonly json?: true
+  readonly json?: boolean
   readonly user: string
   readonly name: string
   readonly scope: string[]
@@ -23,7 +23,7 @@ export async function createKey ({ json = false, user, name, scope, expiresInDay
   show(json, { key, id: apiKey.id, expires_at: apiKey.expires_at }, () => `id: ${apiKey.id}\nkey: ${key}  (shown once)\nexpires: ${apiKey.expires_at}`)
 }
 
-export async function revokeKey (id: string, { json = false }: { json?: true }): Promise<void> {
+export async function revokeKey (id: string, { json = false }: { json?: boolean }): Promise<void> {
   assertValid(ApiKeyParams, { id })
   const isRevoked = await withService(async (app) => {
     const found = await app.stores.apiKeys.findActive(id)

@@ -6,7 +6,7 @@ import { postureFindings } from './doctor-posture.ts'
 import { placeOf } from './doctor-rules.ts'
 import { coloured, show } from './output.ts'
 
-export async function doctor ({ json = false, app }: { json?: true; app?: string }): Promise<void> {
+export async function doctor ({ json = false, app }: { json?: boolean; app?: string }): Promise<void> {
   const found = [
     ...environmentFindings(process.env),
     ...await fileFindings(process.env),

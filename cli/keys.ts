@@ -2,7 +2,7 @@
 import { show, tableOf } from './output.ts'
 import { withService } from './service.ts'
 
-export async function listKeys ({ json = false }: { json?: true }): Promise<void> {
+export async function listKeys ({ json = false }: { json?: boolean }): Promise<void> {
   const now = new Date()
   const found = await withService(async (app) => await app.stores.signingKeys.list(now))
   const keys = found.map(({ kid, algorithm, createdAt, activeFrom, retireAt, expiresAt }) => ({
@@ -11,7 +11,7 @@ export async function listKeys ({ json = false }: { json?: true }): Promise<void
   show(json, keys, () => tableOf(keys))
 }
 
-export async function rotateKeys ({ json = false, overlap }: { json?: true; overlap: boolean }): Promise<void> {
+export async function rotateKeys ({ json = false, overlap }: { json?: boolean; overlap: boolean }): Promise<void> {
   const kid = await withService(async (app) => await app.tokens.rotateKeys({ overlap }))
   show(json, { kid }, () => kid)
 }

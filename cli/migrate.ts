@@ -3,12 +3,12 @@ import { databaseFileOf, readConfiguration } from '../config.ts'
 import { UsageFailure } from './failure.ts'
 import { progress, show } from './output.ts'
 
-export async function migrateUp ({ json = false }: { json?: true }): Promise<void> {
+export async function migrateUp ({ json = false }: { json?: boolean }): Promise<void> {
   const applied = await run('up')
   show(json, { applied }, () => applied.length === 0 ? 'the tables are up to date' : `applied ${applied.join(', ')}`)
 }
 
-export async function migrateDown ({ json = false, yes }: { json?: true; yes?: true }): Promise<void> {
+export async function migrateDown ({ json = false, yes }: { json?: boolean; yes?: boolean }): Promise<void> {
   if (!yes) throw new UsageFailure('migrate down loses what the newest tables and columns hold; say --yes')
   const undone = await run('down')
   show(json, { undone }, () => undone.length === 0 ? 'there is nothing to take back' : `took back ${undone.join(', ')}`)

@@ -11,11 +11,11 @@ import type { Change } from './posture-change.ts'
 import type { Form } from './posture-forms.ts'
 
 interface Options {
-  readonly json?: true
+  readonly json?: boolean
   readonly app?: string
   readonly form: Form
-  readonly check?: true
-  readonly update?: true
+  readonly check?: boolean
+  readonly update?: boolean
   readonly file: string
 }
 

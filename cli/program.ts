@@ -23,7 +23,7 @@ export function createProgram (): Command {
   addMigrations(program)
   leaf(program, 'doctor', { what: 'Judge the configuration by the rules of production', examples: ['gatehouse doctor', 'gatehouse doctor --app ./dist/app.js --json'] })
     .option('--app <file>', 'a module with an app of yours, whose posture is judged too')
-    .action(async (options: { json?: true; app?: string }) => { await (await import('./doctor.ts')).doctor(options) })
+    .action(async (options: { json?: boolean; app?: string }) => { await (await import('./doctor.ts')).doctor(options) })
   return program
 }
 
@@ -46,16 +46,16 @@ function addPosture (program: Command): void {
     .addOption(new Option('--check', 'compare it with the lockfile; exit code 1 for any change').conflicts('update'))
     .option('--update', 'write the lockfile')
     .option('--file <file>', 'the lockfile', 'posture.json')
-    .action(async (options: { json?: true; app?: string; form: typeof forms[number]; check?: true; update?: true; file: string }) => { await (await import('./posture.ts')).posture(options) })
+    .action(async (options: { json?: boolean; app?: string; form: typeof forms[number]; check?: boolean; update?: boolean; file: string }) => { await (await import('./posture.ts')).posture(options) })
 }
 
 function addKeys (program: Command): void {
   const keys = group(program, 'keys', 'The keys that sign access tokens')
   leaf(keys, 'list', { what: 'List the keys that still verify, newest first', examples: ['gatehouse keys list'] })
-    .action(async (options: { json?: true }) => { await (await import('./keys.ts')).listKeys(options) })
+    .action(async (options: { json?: boolean }) => { await (await import('./keys.ts')).listKeys(options) })
   leaf(keys, 'rotate', { what: 'Make a new key, which signs as soon as everybody can know it', examples: ['gatehouse keys rotate', 'gatehouse keys rotate --no-overlap'] })
     .option('--no-overlap', 'the old keys leaked: they verify no more, and the new one signs at once')
-    .action(async (options: { json?: true; overlap: boolean }) => { await (await import('./keys.ts')).rotateKeys(options) })
+    .action(async (options: { json?: boolean; overlap: boolean }) => { await (await import('./keys.ts')).rotateKeys(options) })
 }
 
 const page = (command: Command): Command => command.option('--limit <number>', 'how many at most, 100 at most', wholeNumber, 20).option('--cursor <cursor>', 'the `next` of the page before')
@@ -70,13 +70,13 @@ function addUsers (program: Command): void {
     .requiredOption('--email <address>', 'where to write to')
     .option('--full-name <name>', 'as people write it')
     .option('--role <name...>', 'its roles; editor unless others are given')
-    .action(async (username: string, options: { json?: true; email: string; fullName?: string; role?: string[] }) => { await (await import('./users.ts')).createUser(username, options) })
+    .action(async (username: string, options: { json?: boolean; email: string; fullName?: string; role?: string[] }) => { await (await import('./users.ts')).createUser(username, options) })
   leaf(users, 'disable', { what: 'Turn an account off: its logins, tokens and keys end', examples: ['gatehouse users disable alice'] })
     .argument('<username>')
-    .action(async (username: string, options: { json?: true }) => { await (await import('./users.ts')).disableUser(username, options) })
+    .action(async (username: string, options: { json?: boolean }) => { await (await import('./users.ts')).disableUser(username, options) })
   page(leaf(users, 'list', { what: 'List accounts, newest first', examples: ['gatehouse users list', 'gatehouse users list --search alice --json'] }))
     .option('--search <text>', 'only what has this text in name, e-mail or full name')
-    .action(async (options: { json?: true; limit: number; cursor?: string; search?: string }) => { await (await import('./users.ts')).listUsers(options) })
+    .action(async (options: { json?: boolean; limit: number; cursor?: string; search?: string }) => { await (await import('./users.ts')).listUsers(options) })
 }
 
 function addClients (program: Command): void {
@@ -85,9 +85,9 @@ function addClients (program: Command): void {
     .requiredOption('--name <name>', 'what people call it')
     .requiredOption('--grant <grant...>', 'client_credentials, refresh_token or password')
     .requiredOption('--scope <scope...>', 'what it may have')
-    .action(async (options: { json?: true; name: string; grant: string[]; scope: string[] }) => { await (await import('./clients.ts')).createClient(options) })
+    .action(async (options: { json?: boolean; name: string; grant: string[]; scope: string[] }) => { await (await import('./clients.ts')).createClient(options) })
   page(leaf(clients, 'list', { what: 'List clients, newest first', examples: ['gatehouse clients list'] }))
-    .action(async (options: { json?: true; limit: number; cursor?: string }) => { await (await import('./clients.ts')).listClients(options) })
+    .action(async (options: { json?: boolean; limit: number; cursor?: string }) => { await (await import('./clients.ts')).listClients(options) })
 }
 
 function addApiKeys (program: Command): void {
@@ -97,10 +97,10 @@ function addApiKeys (program: Command): void {
     .requiredOption('--name <name>', 'what it is for')
     .requiredOption('--scope <scope...>', 'what it may do, at most what its owner may')
     .option('--expires-in-days <number>', 'when it ends', wholeNumber)
-    .action(async (options: { json?: true; user: string; name: string; scope: string[]; expiresInDays?: number }) => { await (await import('./api-keys.ts')).createKey(options) })
+    .action(async (options: { json?: boolean; user: string; name: string; scope: string[]; expiresInDays?: number }) => { await (await import('./api-keys.ts')).createKey(options) })
   leaf(keys, 'revoke', { what: 'End a key, named by the 12 characters behind its prefix', examples: ['gatehouse api-keys revoke 4fZk2mQp9XaB'] })
     .argument('<id>')
-    .action(async (id: string, options: { json?: true }) => { await (await import('./api-keys.ts')).revokeKey(id, options) })
+    .action(async (id: string, options: { json?: boolean }) => { await (await import('./api-keys.ts')).revokeKey(id, options) })
 }
 
 function addToken (program: Command): void {
@@ -108,16 +108,16 @@ function addToken (program: Command): void {
   leaf(token, 'mint', { what: 'Sign a token for a user, in development only', examples: ['TOKEN=$(NODE_ENV=development gatehouse token mint --user alice)'] })
     .requiredOption('--user <username>', 'whom it speaks for')
     .option('--scope <scope...>', 'what it allows; all that the user may unless given')
-    .action(async (options: { json?: true; user: string; scope?: string[] }) => { await (await import('./token.ts')).mintToken(options) })
+    .action(async (options: { json?: boolean; user: string; scope?: string[] }) => { await (await import('./token.ts')).mintToken(options) })
 }
 
 function addMigrations (program: Command): void {
   const migrations = group(program, 'migrate', 'The tables of the database')
   leaf(migrations, 'up', { what: 'Bring the tables up to date', examples: ['gatehouse migrate up'] })
-    .action(async (options: { json?: true }) => { await (await import('./migrate.ts')).migrateUp(options) })
+    .action(async (options: { json?: boolean }) => { await (await import('./migrate.ts')).migrateUp(options) })
   leaf(migrations, 'down', { what: 'Take the newest migration back, with the data that it holds', examples: ['gatehouse migrate down --yes'] })
     .option('--yes', 'what the newest tables and columns hold may be lost')
-    .action(async (options: { json?: true; yes?: true }) => { await (await import('./migrate.ts')).migrateDown(options) })
+    .action(async (options: { json?: boolean; yes?: boolean }) => { await (await import('./migrate.ts')).migrateDown(options) })
 }
 
 function wholeNumber (text: string): number {

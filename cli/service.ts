@@ -23,7 +23,7 @@ export async function withEmptyService<T> (work: (app: FastifyInstance, configur
   try {
     const keyFile = join(directory, 'token-key')
     await writeFile(keyFile, randomBytes(32).toString('base64'), { mode: 0o600 })
-    return await open(readConfiguration({ ...process.env, DATABASE_URL: '', DATA_DIR: directory, TOKEN_KEY_FILE: keyFile }), work)
+    return await open(readConfiguration({ ...process.env, DATABASE_URL: '', REDIS_URL: '', DATA_DIR: directory, TOKEN_KEY_FILE: keyFile }), work)
   } finally {
     await rm(directory, { recursive: true })
   }

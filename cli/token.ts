@@ -3,7 +3,7 @@ import { CommandFailure } from './failure.ts'
 import { show } from './output.ts'
 import { findUser, withService } from './service.ts'
 
-export async function mintToken ({ json = false, user, scope }: { json?: true; user: string; scope?: string[] }): Promise<void> {
+export async function mintToken ({ json = false, user, scope }: { json?: boolean; user: string; scope?: string[] }): Promise<void> {
   const { accessToken, expiresInSeconds } = await withService(async (app, { development }) => {
     if (!development) throw new CommandFailure('token mint is for development: in production nobody gets a token without a login')
     const owner = await findUser(app, user)

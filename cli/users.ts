@@ -7,7 +7,7 @@ import { assertValid, findUser, withService } from './service.ts'
 import type { User } from '../stores/ports.ts'
 
 interface NewUser {
-  readonly json?: true
+  readonly json?: boolean
   readonly email: string
   readonly fullName?: string
   readonly role?: readonly string[]
@@ -23,7 +23,7 @@ export async function createUser (username: string, { json = false, email, fullN
   show(json, user, () => tableOf([rowOf(user)]))
 }
 
-export async function disableUser (username: string, { json = false }: { json?: true }): Promise<void> {
+export async function disableUser (username: string, { json = false }: { json?: boolean }): Promise<void> {
   const user = await withService(async (app) => {
     const { id } = await findUser(app, username)
     return await app.accounts.update(id, { disabled: true })
@@ -32,7 +32,7 @@ export async function disableUser (username: string, { json = false }: { json?: 
   show(json, user, () => `${user.username} is disabled: its logins, tokens and keys ended`)
 }
 
-export async function listUsers ({ json = false, limit, cursor, search }: { json?: true; limit: number; cursor?: string; search?: string }): Promise<void> {
+export async function listUsers ({ json = false, limit, cursor, search }: { json?: boolean; limit: number; cursor?: string; search?: string }): Promise<void> {
   const found = await withService(async (app) => await app.stores.users.list({ limit, cursor, q: search }))
   show(json, found, () => [tableOf(found.items.map(rowOf)), ...(found.next === undefined ? [] : [`more: --cursor ${found.next}`])].join('\n'))
 }
