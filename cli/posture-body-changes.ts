@@ -10,7 +10,7 @@ const floors = ['minLength', 'minItems', 'minimum', 'exclusiveMinimum', 'minProp
 const choices = ['type', 'enum']
 const flags: readonly [keyword: string, strict: boolean][] = [['additionalProperties', false], ['unevaluatedProperties', false], ['uniqueItems', true]]
 /** What can only be there, gone or another. */
-const opaque = ['pattern', 'format', 'const', 'multipleOf']
+const opaque = ['pattern', 'format', 'const', 'multipleOf', '$ref']
 
 /** What changed between two bodies; `null` is a body without a schema. */
 export function compareBodies (before: BodyBounds | null, after: BodyBounds | null): Finding[] {

@@ -134,7 +134,7 @@ function compareReasons ({ before, after }: Pair<PostureRoute>): Finding[] {
   const isOther = before.reason !== after.reason && before.access === 'public' && after.access === 'public'
   return [
     ...(isOther ? [{ effect: 'neutral', rule: 'reason', what: `it is public for another reason: ${after.reason ?? 'none'}` } as const] : []),
-    ...(before.access !== 'public' && after.reason !== null ? [{ effect: 'weaker', rule: 'reason', what: `it is said to be public: ${after.reason}` } as const] : []),
+    ...(['guarded', 'optional'].includes(before.access) && after.reason !== null ? [{ effect: 'weaker', rule: 'reason', what: `it is said to be public: ${after.reason}` } as const] : []),
     ...(before.anyOrigin === after.anyOrigin ? [] : [{
       effect: before.anyOrigin === null ? 'weaker' : after.anyOrigin === null ? 'stronger' : 'neutral', rule: 'any-origin',
       what: after.anyOrigin === null ? 'the pages of other origins may not read it any more' : `the pages of every origin may read it: ${after.anyOrigin}`

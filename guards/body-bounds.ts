@@ -20,23 +20,43 @@ const single = ['items', 'additionalProperties', 'unevaluatedProperties', 'prope
 /** The bounds of a schema; `find` gives a shared schema by its id. */
 export function bodyBounds (schema: unknown, find: FindSchema): BodyBounds {
   const bounds: Record<string, Bounds> = {}
-  walk(schema, { pointer: '', find, bounds, within: [] })
+  walk(schema, { pointer: '', root: schema, find, bounds, within: [] })
   return bounds
 }
 
 interface Walk {
   readonly pointer: string
+  /** The schema that a reference without an id leads into. */
+  readonly root: unknown
   readonly find: FindSchema
   readonly bounds: Record<string, Bounds>
   /** The references that lead here: one that leads into itself is followed once. */
-  readonly within: readonly unknown[]
+  readonly within: readonly Readonly<Record<string, unknown>>[]
 }
 
-function walk (schema: unknown, { pointer, find, bounds, within }: Walk): void {
-  const resolved = isRecord(schema) && typeof schema['$ref'] === 'string' ? find(schema['$ref'].replace(/#\/?$/, '')) : schema
-  if (!isRecord(resolved) || within.includes(resolved)) return
-  bounds[pointer] = Object.fromEntries(keywords.filter((keyword) => resolved[keyword] !== undefined && !isRecord(resolved[keyword])).map((keyword) => [keyword, resolved[keyword]]))
-  for (const [step, inner] of stepsOf(resolved)) walk(inner, { pointer: `${pointer}/${step}`, find, bounds, within: [...within, resolved] })
+function walk (schema: unknown, way: Walk): void {
+  const { pointer, bounds, within } = way
+  if (!isRecord(schema) || within.includes(schema)) return
+  const { $ref: reference } = schema
+  if (typeof reference === 'string') {
+    const target = resolve(reference, way)
+    if (target === null) bounds[pointer] = { $ref: reference }
+    else walk(target.schema, { ...way, root: target.root })
+    return
+  }
+  bounds[pointer] = Object.fromEntries(keywords.filter((keyword) => schema[keyword] !== undefined && !(single.includes(keyword) && isRecord(schema[keyword]))).map((keyword) => [keyword, schema[keyword]]))
+  for (const [step, inner] of stepsOf(schema)) walk(inner, { ...way, pointer: `${pointer}/${step}`, within: [...within, schema] })
+}
+
+/** What a reference leads to: an id, that of a shared schema or of one around this one, and a JSON Pointer into it. */
+function resolve (reference: string, { root, find, within }: Walk): { schema: unknown; root: unknown } | null {
+  const [id = '', fragment = ''] = reference.split('#')
+  const target = id === '' ? root : within.find(({ $id }) => $id === id) ?? find(id)
+  const schema = fragment.split('/').slice(1).reduce<unknown>((inner, step) => {
+    const name = decodeURIComponent(step).replaceAll('~1', '/').replaceAll('~0', '~')
+    return Array.isArray(inner) ? inner[Number(name)] as unknown : isRecord(inner) ? inner[name] : undefined
+  }, target)
+  return isRecord(schema) ? { schema, root: target } : null
 }
 
 function stepsOf (schema: Readonly<Record<string, unknown>>): [step: string, inner: unknown][] {
@@ -66,6 +86,7 @@ export function loosenessOf (bounds: BodyBounds): string[] {
 }
 
 function lacksOf (own: Bounds, composes: boolean): string[] {
+  if (own['$ref'] !== undefined) return ['refers to a schema that is not known']
   if (own['enum'] !== undefined || own['const'] !== undefined) return []
   if (own['type'] === undefined) return composes || Object.keys(own).length > 0 ? [] : ['takes any value']
   const types = [own['type']].flat()

@@ -181,7 +181,7 @@ t.test('posture', async (t) => {
   await t.test('forms', async (t) => {
     await writeFile(file, appOf("app.publicAccess('<b>for | all</b>')"))
     const form = async (name: string): Promise<string> => (await run(['posture', '--app', file, '--form', name])).stdout
-    t.match(await form('table'), /^Routes\n {2}POST \/items {2}public: <b>for \| all<\/b> \| guards publicAccess \| body loose: there is no schema of the body\n\nSchemes\n {2}apiKey {2}header X-API-Key\n/)
+    t.match(await form('table'), /^Routes\n {2}POST \/items {2}public: <b>for \| all<\/b> \| publicAccess \| body loose: there is no schema of the body\n\nSchemes\n {2}apiKey {2}header X-API-Key\n/)
     t.match(await form('markdown'), /^\| POST \/items \| public: \\<b\\>for \\\| all\\<\/b\\> \|/m)
     const page = await form('html')
     t.match(page, "<td>public: &lt;b&gt;for | all&lt;/b&gt;</td>")
@@ -197,7 +197,7 @@ t.test('posture', async (t) => {
     ]
     for (const [name, content, told] of rows) {
       await writeFile(join(directory, 'own', name), content)
-      const isRead = name.endsWith('.ts') && 'typescript' in process.features && process.features.typescript
+      const isRead = name.endsWith('.ts') && 'typescript' in process.features && process.features.typescript !== false
       assertFailure(t, await run(['posture', '--app', join(directory, 'own', name)]), isRead ? /exports no app/ : told)
     }
     assertFailure(t, await run(['posture', '--app', join(directory, 'own', 'nowhere.js')]), /nowhere\.js is not there/)

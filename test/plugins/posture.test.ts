@@ -68,9 +68,14 @@ t.test('where a body is loose', async (t) => {
     ['alternatives', { anyOf: [{ ...closed }, { type: 'string' }] }, ['/anyOf/1 has no maxLength']],
     ['the values of a map', { type: 'object', additionalProperties: { type: 'string' } }, ['the body takes members that it does not name', '/additionalProperties has no maxLength']],
     ['one type of several', { content: { 'application/json': { schema: { type: 'object' } } } }, ['/content/application~1json/schema takes members that it does not name']],
+    ['a reference inside', { ...closed, definitions: { name: { type: 'string' } }, properties: { a: { $ref: '#/definitions/name' } } }, ['/properties/a has no maxLength']],
+    ['a reference into a shared schema', { $ref: 'Shared#/properties/a' }, ['the body has no maxItems']],
+    ['a reference to nothing', { ...closed, properties: { a: { $ref: 'Nobody#' } } }, ['/properties/a refers to a schema that is not known']],
+    ['a reference to what stands around it', { $id: 'Node', ...closed, properties: { next: { $ref: 'Node' } } }, []],
+    ['a constant object', { const: { a: 1 } }, []],
     ['what must not be', { ...closed, not: { type: 'string' } }, []]
   ]
-  for (const [title, schema, loose] of rows) await t.test(title, async (t) => { t.strictSame(loosenessOf(bodyBounds(schema, () => undefined)), loose) })
+  for (const [title, schema, loose] of rows) await t.test(title, async (t) => { t.strictSame(loosenessOf(bodyBounds(schema, (id) => id === 'Shared' ? { properties: { a: { type: 'array' } } } : undefined)), loose) })
 })
 
 t.test('the demo: what it hands out lives as long as it says, and no body is loose', async (t) => {
