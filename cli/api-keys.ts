@@ -17,8 +17,7 @@ export async function createKey ({ json = false, user, name, scope, expiresInDay
   assertValid(NewApiKey, { name, scopes: scope, ...(expiresInDays === undefined ? {} : { expires_in_days: expiresInDays }) })
   const { key, apiKey } = await withService(async (app) => {
     const owner = await findUser(app, user)
-    const principal: CustomPrincipal = { kind: 'custom', scheme: 'command', subject: owner.id, scopes: app.accounts.scopesOf(owner), roles: owner.roles, attributes: {} }
-    return await app.accounts.createApiKey(principal, { name, scopes: scope, expiresInDays })
+    return await app.accounts.createApiKey({ ...principalOf(owner.id), scopes: app.accounts.scopesOf(owner), roles: owner.roles }, { name, scopes: scope, expiresInDays })
   })
   show(json, { key, id: apiKey.id, expires_at: apiKey.expires_at }, () => `id: ${apiKey.id}\nkey: ${key}  (shown once)\nexpires: ${apiKey.expires_at}`)
 }
@@ -27,8 +26,13 @@ export async function revokeKey (id: string, { json = false }: { json?: boolean 
   assertValid(ApiKeyParams, { id })
   const isRevoked = await withService(async (app) => {
     const found = await app.stores.apiKeys.findActive(id)
-    return found !== null && await app.stores.apiKeys.revoke(id, found.apiKey.owner)
+    return found !== null && await app.accounts.revokeApiKey(principalOf(found.apiKey.owner), { id })
   })
   if (!isRevoked) throw new CommandFailure(`there is no key ${id}, or it has ended`)
   show(json, { id, revoked: true }, () => `${id} is revoked`)
+}
+
+/** Whoever runs the command acts for the owner. */
+function principalOf (subject: string): CustomPrincipal {
+  return { kind: 'custom', scheme: 'command', subject, scopes: [], roles: [], attributes: {} }
 }

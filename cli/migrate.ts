@@ -28,5 +28,5 @@ async function run (direction: 'up' | 'down'): Promise<string[]> {
 
 async function openPostgres (url: string) {
   const { migrationLimits, openPostgres: open } = await import('../stores/postgres.ts')
-  return await open(url, migrationLimits)
+  return await open(url, { options: migrationLimits })
 }

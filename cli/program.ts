@@ -15,6 +15,7 @@ export function createProgram (): Command {
     .showHelpAfterError('(--help tells more)')
     .addHelpText('after', '\nThe service is configured by the environment, as `npm start` is; without NODE_ENV it is in production.\nExit codes: 0 done, 1 found something or failed, 2 asked wrongly.')
   addPosture(program)
+  addAudit(program)
   addKeys(program)
   addUsers(program)
   addClients(program)
@@ -49,6 +50,17 @@ function addPosture (program: Command): void {
     .action(async (options: { json?: boolean; app?: string; form: typeof forms[number]; check?: boolean; update?: boolean; file: string }) => { await (await import('./posture.ts')).posture(options) })
 }
 
+function addAudit (program: Command): void {
+  const audit = group(program, 'audit', 'The audit log')
+  leaf(audit, 'verify', { what: 'Find the first record that was altered, removed or inserted', examples: ['gatehouse audit verify', 'gatehouse audit verify --checkpoint checkpoint.json --json'] })
+    .option('--checkpoint <file>', 'what `audit export --checkpoint` wrote, and was kept elsewhere')
+    .action(async (options: { json?: boolean; checkpoint?: string }) => { await (await import('./audit.ts')).verifyAudit(options) })
+  leaf(audit, 'export', { what: 'Write the sealed records, one JSON object a line', examples: ['gatehouse audit export > audit.jsonl', 'gatehouse audit export --after 12000 >> audit.jsonl', 'gatehouse audit export --checkpoint > checkpoint.json'] })
+    .option('--after <number>', 'only records behind this one', wholeNumber, 0)
+    .option('--checkpoint', 'where the chain stands, signed, instead of the records')
+    .action(async (options: { after: number; checkpoint?: boolean }) => { await (await import('./audit.ts')).exportAudit(options) })
+}
+
 function addKeys (program: Command): void {
   const keys = group(program, 'keys', 'The keys that sign access tokens')
   leaf(keys, 'list', { what: 'List the keys that still verify, newest first', examples: ['gatehouse keys list'] })
@@ -74,6 +86,9 @@ function addUsers (program: Command): void {
   leaf(users, 'disable', { what: 'Turn an account off: its logins, tokens and keys end', examples: ['gatehouse users disable alice'] })
     .argument('<username>')
     .action(async (username: string, options: { json?: boolean }) => { await (await import('./users.ts')).disableUser(username, options) })
+  leaf(users, 'unlock', { what: 'Forget the failed logins of an account', examples: ['gatehouse users unlock alice'] })
+    .argument('<username>')
+    .action(async (username: string, options: { json?: boolean }) => { await (await import('./users.ts')).unlockUser(username, options) })
   page(leaf(users, 'list', { what: 'List accounts, newest first', examples: ['gatehouse users list', 'gatehouse users list --search alice --json'] }))
     .option('--search <text>', 'only what has this text in name, e-mail or full name')
     .action(async (options: { json?: boolean; limit: number; cursor?: string; search?: string }) => { await (await import('./users.ts')).listUsers(options) })

@@ -32,6 +32,11 @@ export async function disableUser (username: string, { json = false }: { json?: 
   show(json, user, () => `${user.username} is disabled: its logins, tokens and keys ended`)
 }
 
+export async function unlockUser (username: string, { json = false }: { json?: boolean }): Promise<void> {
+  await withService(async (app) => await app.accounts.unlock((await findUser(app, username)).id))
+  show(json, { username, unlocked: true }, () => `${username} neither waits nor is locked`)
+}
+
 export async function listUsers ({ json = false, limit, cursor, search }: { json?: boolean; limit: number; cursor?: string; search?: string }): Promise<void> {
   const found = await withService(async (app) => await app.stores.users.list({ limit, cursor, q: search }))
   show(json, found, () => [tableOf(found.items.map(rowOf)), ...(found.next === undefined ? [] : [`more: --cursor ${found.next}`])].join('\n'))

@@ -18,6 +18,7 @@ export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, () => ({ message: 'You are an administrator.' }))
 
   app.get('/admin/posture', {
+    config: { audit: true },
     schema: { operationId: 'getPosture', tags, summary: 'What every route of this service requires', response: { 200: { $ref: 'Posture#', description: 'The posture of the running service.' } } }
   }, () => app.posture())
 

@@ -122,6 +122,40 @@ t.test('accounts, keys, clients and tokens, over one store', async (t) => {
   })
 })
 
+t.test('the audit log: verified, written out, and compared with a checkpoint', async (t) => {
+  const environment = development('audited')
+  const file = join(directory, 'checkpoint.json')
+  json(await run('users create alice --email alice@example.com --json', { environment, input: password }))
+  t.match(json(await run('users unlock alice --json', { environment })), { username: 'alice', unlocked: true })
+  const { verified, fault, unsealed } = json<{ verified: { seq: number }; fault: null; unsealed: object }>(await run('audit verify --json', { environment }))
+  t.ok(verified.seq >= 3)
+  t.equal(fault, null)
+  t.type((unsealed as { count: number }).count, 'number')
+  const { stdout } = await run('audit export', { environment })
+  const records = stdout.trim().split('\n').map((line) => JSON.parse(line) as { seq: number; event: string })
+  t.strictSame(records.map(({ seq }) => seq), records.map((_record, at) => at + 1))
+  t.ok(records.some(({ event }) => event === 'user_created'))
+  t.strictSame((await run('audit export --after 2', { environment })).stdout, stdout.split('\n').slice(2).join('\n'))
+  await writeFile(file, (await run('audit export --checkpoint', { environment })).stdout)
+  t.match(await run(['audit', 'verify', '--checkpoint', file], { environment }), { code: 0, stdout: /^\d+ records are as they were sealed, the last with \S+\n/ })
+
+  const { DatabaseSync } = await import('@photostructure/sqlite')
+  const edit = (statement: string): void => {
+    const database = new DatabaseSync(join(directory, 'audited', 'gatehouse.sqlite'))
+    database.exec(statement)
+    database.close()
+  }
+  edit("update audit_events set outcome = 'failure' where seq = 2")
+  const altered = await run(['audit', 'verify', '--checkpoint', file], { environment })
+  t.equal(altered.code, 1)
+  t.match(altered.stdout, /^error {2}record 2 \([\w-]{36}\) was altered\n1 records are as they were sealed, the last with /)
+  edit('delete from audit_events where seq >= 2; update audit_chain set seq = 1, hash = (select hash from audit_events where seq = 1)')
+  t.equal((await run('audit verify', { environment })).code, 0, 'a database that was rewritten whole looks right')
+  t.match(await run(['audit', 'verify', '--checkpoint', file, '--json'], { environment }), { code: 1, stdout: /"kind": "missing"/ }, 'a checkpoint shows it')
+  await writeFile(file, (await readFile(file, 'utf8')).replace('"checkpoint":"ey', '"checkpoint":"eX'))
+  assertFailure(t, await run(['audit', 'verify', '--checkpoint', file], { environment }), /checkpoint\.json is no checkpoint/)
+})
+
 t.test('migrations, up and down', async (t) => {
   const environment = development('migrated')
   const { applied } = json<{ applied: string[] }>(await run('migrate up --json', { environment }))

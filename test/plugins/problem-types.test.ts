@@ -96,7 +96,7 @@ t.test('bases that are refused', async (t) => {
     await t.test(title, async (t) => {
       const app = Fastify()
       t.teardown(() => app.close())
-      await t.rejects(app.register(problems, options as never), { code: 'GATEHOUSE_OPTION_INVALID' })
+      await t.rejects(async () => { await app.register(problems, options as never) }, { code: 'GATEHOUSE_OPTION_INVALID' })
     })
   }
   await t.test('a second one in the same service', async (t) => {
@@ -104,6 +104,6 @@ t.test('bases that are refused', async (t) => {
     t.teardown(() => app.close())
     await app.register(problems, { typeBase: base })
     await app.register(async (child) => { await child.register(problems, { typeBase: base }) })
-    await t.rejects(app.register(async (child) => { await child.register(problems, { typeBase: '/errors/' }) }), { code: 'GATEHOUSE_OPTION_INVALID' })
+    await t.rejects(async () => { await app.register(async (child) => { await child.register(problems, { typeBase: '/errors/' }) }) }, { code: 'GATEHOUSE_OPTION_INVALID' })
   })
 })
