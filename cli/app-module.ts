@@ -24,23 +24,19 @@ type Module = Readonly<Record<string, unknown>>
 
 async function load (path: string, file: string): Promise<Module> {
   const url = pathToFileURL(path).href
-  if (['.ts', '.mts'].includes(extname(path)) && !readsTypes()) await useTsx(path, file)
   try {
     return await import(url) as Module
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'ERR_MODULE_NOT_FOUND' && error instanceof Error && error.message.includes(`'${path}'`)) throw new CommandFailure(`${file} is not there`)
-    throw error
+    if (code !== 'ERR_UNKNOWN_FILE_EXTENSION' || !['.ts', '.mts'].includes(extname(path))) throw error
+    await useTsx(path, file)
+    // Under its own name Node.js remembers that it could not load it.
+    return await import(`${url}?tsx`) as Module
   }
 }
 
-/** Node.js reads types from 22.18 on, or by what whoever starts it has given it. */
-function readsTypes (): boolean {
-  const hasTypes = 'typescript' in process.features && process.features.typescript !== false
-  return hasTypes || /--(?:import|loader|experimental-loader)\b/.test([...process.execArgv, process.env['NODE_OPTIONS'] ?? ''].join(' '))
-}
-
-/** Otherwise tsx teaches it, where the project has it. */
+/** Node 20 reads no TypeScript; tsx, where the project has it, teaches it. */
 async function useTsx (path: string, file: string): Promise<void> {
   let loader: string
   try {
