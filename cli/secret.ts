@@ -7,10 +7,10 @@ import { CommandFailure } from './failure.ts'
 
 /** The secret that somebody types twice, or the one line of standard input. */
 export async function readSecret (name: string): Promise<string> {
-  const secret = process.stdin.isTTY ? await ask(name) : (await text(process.stdin)).replace(/\r?\n$/, '')
-  if (secret === '') throw new CommandFailure(`${name} is empty; type it, or give it by standard input`)
-  if (/[\r\n]/.test(secret)) throw new CommandFailure(`${name} has more than one line`)
-  return secret
+  const line = process.stdin.isTTY ? await ask(name) : (await text(process.stdin)).replace(/\r?\n$/, '')
+  if (line === '') throw new CommandFailure(`${name} is empty; type it, or give it by standard input`)
+  if (/[\r\n]/.test(line)) throw new CommandFailure(`${name} has more than one line`)
+  return line
 }
 
 async function ask (name: string): Promise<string> {
@@ -18,12 +18,12 @@ async function ask (name: string): Promise<string> {
   const prompt = createInterface({ input: process.stdin, output: silent, terminal: true })
   try {
     process.stderr.write(`${name}: `)
-    const secret = await prompt.question('')
+    const line = await prompt.question('')
     process.stderr.write(`\n${name} again: `)
     const again = await prompt.question('')
     process.stderr.write('\n')
-    if (secret !== again) throw new CommandFailure('they are not the same')
-    return secret
+    if (line !== again) throw new CommandFailure('they are not the same')
+    return line
   } finally {
     prompt.close()
   }
