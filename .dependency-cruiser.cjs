@@ -39,7 +39,8 @@ module.exports = {
     only('routes-below-app', folder('routes'), either(folder('routes', 'schemas'), inside, base)),
     only('config-below-app', file('config'), either(folder('schemas'), base, '^plugins/redis-options\\.ts$'), 'what a URL of Redis is, is said once'),
     only('tls-below-server', file('tls'), file('config')),
-    only('server-is-the-process', file('server'), file('app', 'config', 'administrator', 'tls')),
+    only('explain-below-server', file('explain'), file('config')),
+    only('server-is-the-process', file('server'), file('app', 'config', 'administrator', 'explain', 'tls')),
     {
       name: 'stores-by-type',
       comment: 'a plugin is handed its stores; it knows their ports only',

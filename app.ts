@@ -1,7 +1,7 @@
 // The demo: every plugin in the order that is part of its security, then the routes.
 import Fastify from 'fastify'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
-import { join } from 'node:path'
+import { databaseFileOf } from './config.ts'
 import type { Configuration } from './config.ts'
 import { accounts } from './plugins/accounts.ts'
 import { apiKeyAuth } from './plugins/api-key-auth.ts'
@@ -97,7 +97,7 @@ export async function buildRedirect (configuration: Configuration, logger: Fasti
 
 /** The whole service, not yet listening. */
 export async function buildApp (configuration: Configuration, logger: FastifyServerOptions['logger'] = false, secure: SecureOptions | null = null): Promise<FastifyInstance> {
-  const { trustedProxies, publicUrl, dataDirectory, databaseUrl, redisUrl, corsOrigins } = configuration
+  const { trustedProxies, publicUrl, databaseUrl, redisUrl, corsOrigins } = configuration
   const app = createServer(configuration, logger, secure)
   await app.register(securityHeaders)
   await app.register(cors, { origin: corsOrigins })
@@ -110,7 +110,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   if (redisUrl !== null && databaseUrl === null) app.log.warn('REDIS_URL without DATABASE_URL: other processes share the limits, and nothing else; an SQLite file is that of one process')
   await app.register(rateLimit)
 
-  await app.register(stores, databaseUrl === null ? { file: join(dataDirectory, 'gatehouse.sqlite') } : { url: databaseUrl })
+  await app.register(stores, databaseUrl === null ? { file: databaseFileOf(configuration) } : { url: databaseUrl })
   await app.register(passwords, { serviceName: 'gatehouse' })
   await app.register(tokens, {
     issuer: publicUrl,

@@ -66,6 +66,11 @@ export function readConfiguration (environment: Environment): Configuration {
   })
 }
 
+/** The SQLite file, where there is no `databaseUrl`. */
+export function databaseFileOf ({ dataDirectory }: Pick<Configuration, 'dataDirectory'>): string {
+  return join(dataDirectory, 'gatehouse.sqlite')
+}
+
 function portFrom (name: string, text: string): number {
   if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new ConfigurationError(`${name} must be a number from 0 to 65535`)
   return Number(text)

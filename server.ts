@@ -6,6 +6,7 @@ import { access, mkdir } from 'node:fs/promises'
 import { ensureAdministrator } from './administrator.ts'
 import { buildApp, buildRedirect } from './app.ts'
 import { ConfigurationError, readConfiguration } from './config.ts'
+import { explain } from './explain.ts'
 import { readCertificate, reloadOnHangup } from './tls.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Configuration } from './config.ts'
@@ -90,31 +91,7 @@ function greet (url: string, administrator: { username: string; password: string
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 
-/** What to look at, by the code of what went wrong; the message alone does not name it. */
-const subjects = new Map([
-  ['EADDRINUSE', 'HOST and PORT'],
-  ['EADDRNOTAVAIL', 'HOST'],
-  ['ENOTFOUND', 'HOST'],
-  ['GATEHOUSE_KEY_FILE_INVALID', 'TOKEN_KEY_FILE']
-])
-
-/** What the driver says of a database that does not answer, of several addresses for the first; `null` for anything else. */
-function outageIn (error: unknown): string | null {
-  if (!(error instanceof Error)) return null
-  if (!('code' in error && error.code === 'unavailable')) return outageIn(error.cause)
-  const [first = error.cause] = error.cause instanceof AggregateError ? error.cause.errors as unknown[] : []
-  return first instanceof Error && first.message !== '' ? first.message : 'the database does not answer'
-}
-
-function explain (error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  const outage = outageIn(error)
-  if (outage !== null) return `${process.env['DATABASE_URL'] ? 'DATABASE_URL' : 'DATA_DIR'}: ${outage}`
-  if (error instanceof ConfigurationError || !('code' in error)) return error.message
-  return `${subjects.get(String(error.code)) ?? String(error.code)}: ${error.message}`
-}
-
 start().catch((error: unknown) => {
-  process.stderr.write(`gatehouse: ${explain(error).split('\n', 1).join()}\n`)
+  process.stderr.write(`gatehouse: ${explain(error)}\n`)
   process.exit(1)
 })

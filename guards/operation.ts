@@ -3,6 +3,7 @@
 import { csrfOf } from './csrf.ts'
 import { examplesOf } from './operation-examples.ts'
 import { operationNotes } from './operation-notes.ts'
+import { typed } from './problem-types.ts'
 import type { RefusalCode, RefusalContext } from '../errors.ts'
 import type { Examples } from './operation-examples.ts'
 import type { Limit } from './limit.ts'
@@ -81,7 +82,7 @@ export function operationSecurity (record: RouteRecord, format: RefusalFormat, s
   // One that counts after that has counted whoever lacks a right.
   const lacked = limits.length > 0 ? { ...told, ...limitFields } : told
   const contentOf = (codes: readonly RefusalCode[], context?: RefusalContext): DeclaredResponse['content'] & object => {
-    const examples = format.example === undefined ? {} : examplesOf(codes, (problem) => format.example?.(problem), context)
+    const examples = format.example === undefined ? {} : examplesOf(codes, (problem) => format.example?.(typed(problem, record.context)), context)
     return { [format.contentType]: { schema: body, ...(format.example === undefined ? {} : { examples }) } }
   }
   const rights = [

@@ -68,6 +68,13 @@ const checks: Readonly<Record<keyof GuardsOptions, (value: unknown) => boolean>>
   callbackTimeoutSeconds: (value) => typeof value === 'number' && value > 0 && value <= 3600
 }
 
+/** The encapsulation context of a route, as far as the core asks it. */
+export interface RouteContext {
+  readonly server: object
+  /** Shared schemas, by their id. */
+  getSchemas (): Readonly<Record<string, unknown>>
+}
+
 /** A route as the registry keeps it; `plan` is final once the service has booted. */
 export interface RouteRecord {
   readonly methods: readonly string[]
@@ -83,7 +90,9 @@ export interface RouteRecord {
   readonly twice: boolean
   readonly constraints: Readonly<Record<string, unknown>>
   /** The encapsulation context that declared it. */
-  readonly context: object
+  readonly context: RouteContext
+  /** Its schemas, as they were declared. */
+  readonly schema: Readonly<Record<string, unknown>> | undefined
   /** Whether `loadShedding` may answer in its place. */
   readonly shedsLoad: boolean
   plan: Plan
@@ -123,6 +132,8 @@ export interface GuardedRoute {
   /** Why the pages of every origin may read its answers, where `cors` says so; `null` where they may not. */
   anyOrigin: string | null
 }
+
+type HasRoute = (route: { method: string; url: string }) => boolean
 
 export class Registry {
   readonly schemes = new Map<string, Scheme>()
@@ -221,16 +232,22 @@ export class Registry {
     this.schemes.set(scheme.name, scheme)
   }
 
-  /** `hasRoute` tells whether the router has the twin with a trailing slash, which no hook is told of. */
-  guardedRoutes (hasRoute: (route: { method: string; url: string }) => boolean): GuardedRoute[] {
+  /** Every route, sorted. */
+  guardedRoutes (hasRoute: HasRoute): GuardedRoute[] {
+    return this.describedRoutes(hasRoute).map(({ route }) => route)
+  }
+
+  /** The same, each with its record. `hasRoute` tells whether the router has the twin with a trailing slash, which no hook is told of. */
+  describedRoutes (hasRoute: HasRoute): { route: GuardedRoute; record: RouteRecord }[] {
     const told = new Set(this.routes.flatMap(({ methods, url }) => methods.map((method) => `${method} ${url}`)))
     return this.routes
       .flatMap((record) => record.methods.flatMap((method) => {
         const twin = `${record.url}/`
         const hasTwin = record.twice && !told.has(`${method} ${twin}`) && hasRoute({ method, url: twin })
-        return [this.#line(method, record), ...(hasTwin ? [this.#line(method, { ...record, url: twin })] : [])]
+        const lines = [this.#line(method, record), ...(hasTwin ? [this.#line(method, { ...record, url: twin })] : [])]
+        return lines.map((route) => ({ route, record }))
       }))
-      .sort((a, b) => (a.url === b.url ? compare(a.method, b.method) : compare(a.url, b.url)))
+      .sort(({ route: a }, { route: b }) => (a.url === b.url ? compare(a.method, b.method) : compare(a.url, b.url)))
   }
 
   #line (method: string, { url, plan, csrf, context }: RouteRecord): GuardedRoute {

@@ -13,7 +13,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { RefusalFormat } from './answer.ts'
 import type { AmbientRequest } from './csrf.ts'
 import type { PlacedNode } from './plan.ts'
-import type { Registry, RouteRecord } from './registry.ts'
+import type { Registry, RouteContext, RouteRecord } from './registry.ts'
 import type { SecurityRequirement } from './requirement.ts'
 
 type Handler = (this: unknown, first: object, second: object) => unknown
@@ -32,7 +32,7 @@ export interface DeclaredRoute {
   onRequest?: unknown
   constraints?: Readonly<Record<string, unknown>>
   config?: { refusal?: RefusalFormat; csrf?: 'form'; neverShed?: string; [routeRecord]?: RouteRecord }
-  schema?: { security?: unknown }
+  schema?: { security?: unknown; [part: string]: unknown }
 }
 
 const otherHooks = ['preParsing', 'preValidation', 'preHandler', 'preSerialization', 'onSend', 'onResponse', 'onTimeout', 'onError', 'onRequestAbort'] as const
@@ -51,7 +51,7 @@ export function recordOf (route: object): RouteRecord | undefined {
  * Reads a route that is being declared, compiles its guards and puts the compiled hook where the first stood.
  * `levels` are the guards of the protecting contexts, outer ones first; `context` is the one that declares the route.
  */
-export function enrol (route: DeclaredRoute, { levels, registry, context }: { levels: readonly PlacedNode[]; registry: Registry; context: object }): RouteRecord {
+export function enrol (route: DeclaredRoute, { levels, registry, context }: { levels: readonly PlacedNode[]; registry: Registry; context: RouteContext }): RouteRecord {
   const known = records.get(route)
   if (known !== undefined) return known
   const methods = Array.isArray(route.method) ? [...route.method] : [route.method]
@@ -78,6 +78,7 @@ export function enrol (route: DeclaredRoute, { levels, registry, context }: { le
     constraints: route.constraints ?? {},
     context,
     shedsLoad: registry.shedsLoad && route.config?.neverShed === undefined,
+    schema: route.schema,
     plan,
     runtime: null,
     serviceLimits: registry.serviceLimits

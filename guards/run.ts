@@ -7,6 +7,7 @@ import { addCsrfVary, isHandshake, isUnsafe } from './csrf.ts'
 import { decide, principalIn } from './decision.ts'
 import { isBatch } from './limit.ts'
 import { plantedIn } from './planted.ts'
+import { typed } from './problem-types.ts'
 import { readPrincipal } from './read-principal.ts'
 import { accusedOf, accusedPrincipal, tellPassed, tellRefused } from './run-events.ts'
 import { beginState, principalOf } from './state.ts'
@@ -225,7 +226,7 @@ export function writeRefusal (request: FastifyRequest, reply: FastifyReply, form
   const { code, statusCode } = error
   const retryAfterSeconds = error.retryAfterSeconds ?? (statusCode === 503 ? 1 : undefined)
   if (retryAfterSeconds !== undefined) void reply.header('retry-after', String(retryAfterSeconds))
-  const problem = problemOf(code, request.id, { ...error, members: { ...error.members, ...members } })
+  const problem = typed(problemOf(code, request.id, { ...error, members: { ...error.members, ...members } }), request.server)
   const { contentType, body } = written(format, problem, request)
   void reply.code(statusCode).header('cache-control', 'no-store').type(contentType).serializer((text: string) => text).send(body)
 }

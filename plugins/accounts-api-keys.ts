@@ -69,6 +69,8 @@ interface KnownKey {
   readonly grant: ApiKeyGrant
 }
 
+/** How long a key lives where nobody says so. */
+export const STANDARD_DAYS = 90
 const DAY_MS = 86_400_000
 const DAY_SECONDS = 86_400
 const MOST_KNOWN = 10_000
@@ -103,7 +105,7 @@ export function createApiKeyAccounts (stores: Stores, { grantOf, uses, verifiedS
   }
 
   return {
-    async createApiKey (principal, { name, scopes, expiresInDays = 90, limit, origin }) {
+    async createApiKey (principal, { name, scopes, expiresInDays = STANDARD_DAYS, limit, origin }) {
       assertMayMake(principal, scopes)
       const { id, key, digest, hint } = createApiKey()
       const apiKey = await stores.transaction(async (inside) => {

@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import { hashOfName } from '../credentials/attempted-names.ts'
 import { refusal } from '../errors.ts'
 import { tellEvent } from '../guards/events.ts'
+import { tellLifetimes } from '../guards/lifetimes.ts'
 import { createKeyUses } from './accounts-key-uses.ts'
 import { resolveAccountsOptions } from './accounts-options.ts'
 import type { FastifyInstance } from 'fastify'
@@ -78,10 +79,11 @@ declare module '../guards/principal.ts' {
 }
 
 const USES_INTERVAL_MS = 5000
+const DAY_SECONDS = 86_400
 
 async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): Promise<void> {
   const { roles, defaultRoles, keepOne, verifiedKeySeconds, verifiedPasswordSeconds } = resolveAccountsOptions(options)
-  const [{ createApiKeyAccounts }, { createLoginDefence }, { createVerifiedPasswords }] = await Promise.all([
+  const [{ createApiKeyAccounts, STANDARD_DAYS }, { createLoginDefence }, { createVerifiedPasswords }] = await Promise.all([
     import('./accounts-api-keys.ts'), import('./accounts-logins.ts'), import('../credentials/verified-passwords.ts')
   ])
   const { passwords, stores } = app
@@ -92,6 +94,7 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     onError: (error) => { app.log.warn({ err: error }, 'when API keys were used is not written yet') }
   })
   app.addHook('onClose', () => uses.close())
+  tellLifetimes(app, 'apiKeys', { standardSeconds: STANDARD_DAYS * DAY_SECONDS, verifiedSeconds: verifiedKeySeconds })
 
   const scopesOf: Accounts['scopesOf'] = (user) => [...new Set(user.roles.flatMap((role) => roles.get(role) ?? []))]
 

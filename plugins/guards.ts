@@ -10,21 +10,25 @@ import { allOf, anyOf, optional, publicAccess } from '../guards/composition.ts'
 import { hasUnseenRoutes } from '../guards/earlier-routes.ts'
 import { eventOrigin, tellEvent } from '../guards/events.ts'
 import { authenticatingGuard, nodeOf } from '../guards/guard.ts'
+import { postureOf } from '../guards/posture.ts'
 import { Registry } from '../guards/registry.ts'
 import { assertGuardsDefined, contextHook, enrol } from '../guards/route.ts'
 import { isRecord } from '../guards/scheme-options.ts'
 import { guardState, requestPrincipal } from '../guards/state.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
+import { standingHeaders } from './server-answers.ts'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { RefusalFormat } from '../guards/answer.ts'
 import type { EventOrigin, OriginRequest, SecurityEvent, SecurityEventName } from '../guards/events.ts'
 import type { AuthorizationGuard, CrossSiteGuard, Guard, LimitGuard, PublicGuard } from '../guards/guard.ts'
 import type { PlacedNode } from '../guards/plan.ts'
+import type { Posture } from '../guards/posture.ts'
 import type { Principal } from '../guards/principal.ts'
 import type { GuardedRoute, GuardsOptions } from '../guards/registry.ts'
 import type { DeclaredRoute } from '../guards/route.ts'
 import type { Scheme } from '../guards/scheme.ts'
 
+export type { BodyBounds, Bounds, Lifetimes, Posture, PostureRoute, PostureScheme } from '../guards/posture.ts'
 export type { GuardedRoute, GuardsOptions, RefusalFormat }
 
 declare module 'fastify' {
@@ -45,6 +49,8 @@ declare module 'fastify' {
     tellEvent (event: SecurityEvent & { readonly event: SecurityEventName }): void
     /** Every route with what it requires: sorted by URL and method, safe to serialise. */
     guardedRoutes (): GuardedRoute[]
+    /** Everything that the service declares of its security: routes, bodies, schemes, lifetimes, headers; the same wherever the same code runs. */
+    posture (): Posture
   }
   interface FastifyRequest {
     /** The principal the request was accepted by; reading it where there is none throws `GATEHOUSE_NO_PRINCIPAL`. */
@@ -123,6 +129,7 @@ function decorate (app: FastifyInstance, registry: Registry): void {
   app.decorate('optional', optional)
   app.decorate('publicAccess', publicAccess)
   app.decorate('guardedRoutes', () => registry.guardedRoutes((route) => app.hasRoute(route)))
+  app.decorate('posture', () => postureOf(registry, { app, headers: standingHeaders(contextsOf(app)[0] ?? app) }))
   app.decorate('clientAddress', (request: Pick<FastifyRequest, 'raw'>) => registry.clientAddress(request.raw))
   app.decorate('eventOrigin', eventOrigin)
   app.decorate('tellEvent', (event: Parameters<typeof tellEvent>[1]) => { tellEvent(app.server, event) })

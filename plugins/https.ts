@@ -4,6 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { problemOf } from '../errors.ts'
 import { eventOrigin, isHeard, tellEvent } from '../guards/events.ts'
+import { typed } from '../guards/problem-types.ts'
 import { assertKnownOptions, invalid, isRecord } from '../guards/scheme-options.ts'
 
 /** Options of `https`. */
@@ -90,7 +91,7 @@ function redirect (reply: FastifyReply, location: string): void {
 
 function refuse (request: FastifyRequest, reply: FastifyReply): void {
   // A text, so that no response schema of the route takes members away
-  void reply.code(403).header('cache-control', 'no-store').type(PROBLEM_JSON).send(JSON.stringify(problemOf('https_required', request.id)))
+  void reply.code(403).header('cache-control', 'no-store').type(PROBLEM_JSON).send(JSON.stringify(typed(problemOf('https_required', request.id), request.server)))
 }
 
 async function httpsPlugin (app: FastifyInstance, options: HttpsOptions): Promise<void> {

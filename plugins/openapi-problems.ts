@@ -1,10 +1,11 @@
 // What `problems` answers on a route beside the refusals of its guards: invalid input, errors that the author names by
 // their status alone, and a failure of the service.
 import { codesOf, examplesOf } from '../guards/operation-examples.ts'
+import { typed } from '../guards/problem-types.ts'
 import { ProblemSchema } from '../schemas/problem.ts'
 import { componentFor, openapiTransform, transformRoute } from './openapi-transform.ts'
 import type { FastifyInstance } from 'fastify'
-import type { ProblemError, RefusalCode, RefusalContext } from '../errors.ts'
+import type { Problem, ProblemError, RefusalCode, RefusalContext } from '../errors.ts'
 import type { RouteSchema, TransformInput, Transformed } from './openapi-transform.ts'
 
 /**
@@ -23,15 +24,15 @@ export function createDocumentTransform (app: FastifyInstance): (input: Transfor
   return function transform (input) {
     const { openapiObject, route } = input
     if (openapiObject === undefined || !isAnsweredByProblems(route)) return openapiTransform(input)
-    return transformRoute(input, (schema) => withProblems(schema, componentFor(ProblemSchema, openapiObject)))
+    return transformRoute(input, (schema) => withProblems(schema, { body: componentFor(ProblemSchema, openapiObject), write: (problem) => typed(problem, app) }))
   }
 }
 
 const inputs = ['body', 'querystring', 'params', 'headers']
 
-function withProblems (schema: RouteSchema, body: object): Record<string, object> {
+function withProblems (schema: RouteSchema, { body, write }: { body: object; write: (problem: Problem) => Problem }): Record<string, object> {
   const contentOf = (codes: readonly RefusalCode[], context?: RefusalContext): object => {
-    const examples = examplesOf(codes, (problem) => problem, context)
+    const examples = examplesOf(codes, write, context)
     return { 'application/problem+json': { schema: body, ...(codes.length === 0 ? {} : { examples }) } }
   }
   const described = Object.entries(schema.response ?? {}).map(([status, response]) => [status, isBare(status, response) ? { ...response, content: contentOf(codesOf(Number(status))) } : response] as const)

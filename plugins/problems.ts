@@ -5,13 +5,21 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isRefusal, problemOf, refusals } from '../errors.ts'
 import { eventOrigin, isHeard, tellEvent } from '../guards/events.ts'
+import { nameTypes, typed } from '../guards/problem-types.ts'
 import { assertKnownOptions } from '../guards/scheme-options.ts'
 import { validationErrors } from './problem-validation.ts'
 import type { Problem, RefusalCode, RefusalContext } from '../errors.ts'
 import type { SecurityEventName } from '../guards/events.ts'
 
-/** `problems` takes none. */
-export type ProblemsOptions = Record<never, never>
+/** Options of {@link problems}. */
+export interface ProblemsOptions {
+  /**
+   * What stands before the code in the `type` of every problem of the service, those of guards too, such as
+   * `https://api.example.com/errors#`: one place for the whole service. `quota_exceeded` keeps its registered type.
+   * @defaultValue none: a problem has no `type`, which means `about:blank`
+   */
+  typeBase?: string
+}
 
 const PROBLEM_JSON = 'application/problem+json; charset=utf-8'
 
@@ -89,7 +97,7 @@ function sendProblem (reply: FastifyReply, { problem, retryAfterSeconds }: Answe
     .header('cache-control', 'no-store')
     .type(PROBLEM_JSON)
     // A text, so that no response schema of the route takes members away
-    .send(JSON.stringify(problem))
+    .send(JSON.stringify(typed(problem, reply.server)))
 }
 
 function handleError (error: unknown, request: FastifyRequest, reply: FastifyReply): void {
@@ -118,7 +126,7 @@ function guardLastResort (request: FastifyRequest, reply: FastifyReply): void {
       raw.destroy()
       return reply
     }
-    const body = JSON.stringify(problemOf('internal_error', request.id))
+    const body = JSON.stringify(typed(problemOf('internal_error', request.id), request.server))
     raw.statusCode = 500
     raw.setHeader('cache-control', 'no-store')
     raw.setHeader('content-type', PROBLEM_JSON)
@@ -135,18 +143,19 @@ function handleNotFound (request: FastifyRequest, reply: FastifyReply): void {
 }
 
 async function problemsPlugin (app: FastifyInstance, options: ProblemsOptions): Promise<void> {
-  assertKnownOptions('problems', options, [])
+  assertKnownOptions('problems', options, ['typeBase'])
+  if (options.typeBase !== undefined) nameTypes(app, options.typeBase)
   app.setErrorHandler(handleError)
   app.setNotFoundHandler(handleNotFound)
 }
 
 /**
  * The error handler and the 404 of this context: what a handler or a service throws becomes problem+json with
- * `Cache-Control: no-store` and `instance` `urn:request:<id>`.
+ * `Cache-Control: no-store` and `instance` `urn:request:<id>`, and with `typeBase` a `type` that leads to a page about the code.
  *
  * A `refusal(…)` becomes its answer. A validation failure is 400 `validation` with `errors`, which say where and what
  * rule, never the value. Any other error has the title of its status and nothing of its message; above 499 it is
- * logged as an error, with the request's id.
+ * logged as an error, with the request's id. Throws `GATEHOUSE_OPTION_INVALID` at boot.
  *
  * @example
  * ```ts

@@ -4,8 +4,9 @@ import { STATUS_CODES } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { problemOf, refusals } from '../errors.ts'
-import type { RefusalCode } from '../errors.ts'
+import { problemOf } from '../errors.ts'
+import { typed } from '../guards/problem-types.ts'
+import type { Problem, RefusalCode } from '../errors.ts'
 
 /** What `securityHeaders` sends, for answers that are made before any plugin can. */
 export const answerHeaders: Readonly<Record<string, string>> = Object.freeze({
@@ -40,6 +41,11 @@ export function tellBelow (app: FastifyInstance, answers: AnswersBelow): void {
   below.set(app, { ...answers, ...below.get(app) })
 }
 
+/** The headers that `securityHeaders` on the root puts on every answer over https; `null` where it is not there. */
+export function standingHeaders (root: object): Headers | null {
+  return below.get(root)?.headers?.(true) ?? null
+}
+
 const HSTS = { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }
 
 function headersBelow (root: object | undefined, { secure, origin }: { secure: boolean; origin: string | undefined }): Headers {
@@ -59,7 +65,7 @@ export function createFrameworkErrors (reasonFor: (raw: IncomingMessage) => Refu
   return function answerFrameworkError (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
     const reason = reasonFor(request.raw)
     const code = reason ?? frameworkCodes.get(error.code) ?? 'internal_error'
-    const problem = problemOf(code, request.id)
+    const problem = typed(problemOf(code, request.id), request.server)
     request.log.info({ code, status: problem.status, reason: error.code }, 'the request was refused')
     if (problem.status >= 500) request.log.error({ err: error }, 'the request failed')
     const headers = headersBelow(request.server, { secure: isSecure(request.raw), origin: request.headers.origin })
@@ -89,15 +95,16 @@ export function answerClientError (this: unknown, error: Error & { code: string 
   // As Node does: a second answer inside a begun one would be read as part of it.
   if (socket.writable && OF_HTTP.test(error.code) && socket._httpMessage?.headersSent !== true) {
     // Fastify binds the handler to its root.
-    const headers = headersBelow(typeof this === 'object' && this !== null ? this : undefined, { secure: socket.encrypted === true, origin: undefined })
-    socket.write(rawAnswer(socketCodes.get(error.code) ?? 'invalid_request', headers))
+    const root = typeof this === 'object' && this !== null ? this as FastifyInstance : undefined
+    const headers = headersBelow(root, { secure: socket.encrypted === true, origin: undefined })
+    socket.write(rawAnswer(typed(problemOf(socketCodes.get(error.code) ?? 'invalid_request', null), root), headers))
   }
   socket.destroy(error)
 }
 
-function rawAnswer (code: RefusalCode, below: Headers): string {
-  const { status } = refusals[code]
-  const body = JSON.stringify(problemOf(code, null))
+function rawAnswer (problem: Problem, below: Headers): string {
+  const { status } = problem
+  const body = JSON.stringify(problem)
   const headers = { ...below, connection: 'close', 'content-type': PROBLEM_JSON, 'content-length': String(Buffer.byteLength(body)) }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
   return [`HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}`, ...lines, '', body].join('\r\n')

@@ -7,6 +7,7 @@ import { refusal } from '../errors.ts'
 import { formatChallenge } from '../guards/challenge.ts'
 import { eventOrigin } from '../guards/events.ts'
 import { readGrant } from '../guards/grant.ts'
+import { tellLifetimes } from '../guards/lifetimes.ts'
 import { useGuards } from './guards.ts'
 import { resolveSessionAuthOptions } from './session-auth-options.ts'
 import { createSessionCookie } from './session-cookie.ts'
@@ -185,6 +186,7 @@ async function registerSessionAuth (app: FastifyInstance, options: SessionAuthOp
     return openWithin(request, reply, within)
   }
 
+  tellLifetimes(app, name, { cookie: cookie.write(''), idleSeconds: idleMs / 1000, absoluteSeconds: absoluteMs / 1000 })
   const guard = app.defineScheme(scheme)
   Object.assign(guard, {
     challenge,

@@ -6,6 +6,7 @@ import { revocableOf } from '../credentials/revoked-tokens.ts'
 import { hashOfName } from '../credentials/attempted-names.ts'
 import { isOauthError } from '../errors.ts'
 import { tellEvent } from '../guards/events.ts'
+import { tellLifetimes } from '../guards/lifetimes.ts'
 import { isScope } from '../guards/scope.ts'
 import { sharedCountsOn } from './rate-limit-shared.ts'
 import { createClientLimit } from './tokens-client-limit.ts'
@@ -165,6 +166,10 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
     authenticateClient,
     rotateKeys: keys.rotate
   }))
+  tellLifetimes(app, 'tokens', {
+    accessTokenSeconds: lifetimeSeconds, refreshIdleSeconds: settings.refreshIdleSeconds, refreshAbsoluteSeconds: settings.refreshAbsoluteSeconds,
+    replaySeconds: settings.replaySeconds, signingKeySeconds: settings.rotateKeysSeconds, algorithm: settings.algorithm
+  })
   const upkeep = createTokenUpkeep({ stores, settings, keys, revocation, log })
   app.addHook('onClose', () => upkeep.stop())
 }

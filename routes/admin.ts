@@ -2,12 +2,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { refusal } from '../errors.ts'
 import { SearchQuery } from '../schemas/common.ts'
+import { Posture } from '../schemas/posture.ts'
 import { Message } from '../schemas/service.ts'
 import { User, UserChange, UserPage, UserParams } from '../schemas/users.ts'
 
 /** `/admin` and what stands below it. Needs `app.stores`, `app.accounts`, `app.bearer`, `app.session`, `csrf` and `scopes`. */
 export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
-  for (const schema of [Message, User, UserPage]) app.addSchema(schema)
+  for (const schema of [Message, Posture, User, UserPage]) app.addSchema(schema)
   const tags = ['admin']
   app.protect(app.anyOf(app.bearer, app.session), app.requireScopes('admin'))
 
@@ -15,6 +16,11 @@ export const adminRoutes: FastifyPluginAsyncTypebox = async (app) => {
     config: { audit: true },
     schema: { operationId: 'getAdmin', tags, summary: 'A greeting for administrators', response: { 200: { $ref: 'Message#', description: 'The greeting.' } } }
   }, () => ({ message: 'You are an administrator.' }))
+
+  app.get('/admin/posture', {
+    config: { audit: true },
+    schema: { operationId: 'getPosture', tags, summary: 'What every route of this service requires', response: { 200: { $ref: 'Posture#', description: 'The posture of the running service.' } } }
+  }, () => app.posture())
 
   app.get('/admin/users', {
     config: { audit: true },

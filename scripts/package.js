@@ -114,6 +114,15 @@ async function tryPages () {
   return 'the demo serves its pages and their files'
 }
 
+/** The command as npm links it: what it tells of the demo is what the repository recorded. */
+async function tryCommand () {
+  const command = join(consumer, 'node_modules', '.bin', 'gatehouse')
+  const help = await run(consumer, command, '--help')
+  const demo = { NODE_ENV: 'production', PUBLIC_URL: 'https://demo.example', DOCS: 'admin' }
+  const told = await run(consumer, 'env', ...Object.entries(demo).map(([variable, value]) => `${variable}=${value}`), command, 'posture', '--check', '--file', join(root, 'posture.json'))
+  return `${help.split('\n', 1)[0]}; ${told.trim()}`
+}
+
 /** Two at a time, which is what the smallest machine of a CI has. */
 async function eachOf (/** @type {any[]} */ entries, /** @type {(entry: any) => Promise<unknown>} */ body) {
   const waiting = [...entries]
@@ -199,7 +208,7 @@ async function judgePackage () {
 if (await check('npm pack', pack) && await check('npm install', installAlone)) {
   const prepared = check('what the types are tried with', prepareTypes)
   await Promise.all([
-    check('each plugin alone', tryPlugins).then((held) => held && check('the pages', tryPages)),
+    check('each plugin alone', tryPlugins).then((held) => held && check('the pages', tryPages)).then((held) => held && check('the command', tryCommand)),
     (async () => {
       if (await prepared) await eachOf(compilers, (version) => check(`typescript ${version}`, () => compile(version)))
     })()

@@ -41,8 +41,14 @@ export function createMigrator<DB> (db: Kysely<DB>): Migrator {
 
 /** Brings the schema up to date; of several processes that start at once, one does it. Throws with the engine's error as cause. */
 export async function migrateToLatest<DB> (db: Kysely<DB>): Promise<void> {
-  const { error, results = [] } = await createMigrator(db).migrateToLatest()
-  if (error === undefined) return
+  await migrate(db, 'up')
+}
+
+/** All that are missing, or back by the newest one: the names of those that ran. Throws with the engine's error as cause. */
+export async function migrate<DB> (db: Kysely<DB>, direction: 'up' | 'down'): Promise<string[]> {
+  const migrator = createMigrator(db)
+  const { error, results = [] } = direction === 'up' ? await migrator.migrateToLatest() : await migrator.migrateDown()
+  if (error === undefined) return results.map(({ migrationName }) => migrationName)
   const failed = results.find(({ status }) => status === 'Error')?.migrationName ?? 'the schema'
   throw new Error(`the database could not be migrated: ${failed}`, { cause: error })
 }

@@ -25,7 +25,7 @@ const limits: PoolConfig = {
 }
 
 // A process that starts waits for the one that migrates.
-const migrationLimits: PoolConfig = { ...limits, max: 1, lock_timeout: 0, statement_timeout: 600_000, query_timeout: 600_000, idle_in_transaction_session_timeout: 600_000 }
+export const migrationLimits: PoolConfig = { ...limits, max: 1, lock_timeout: 0, statement_timeout: 600_000, query_timeout: 600_000, idle_in_transaction_session_timeout: 600_000 }
 
 const CLOSE_TIMEOUT_MS = 5000
 /** What `pg-pool` says to who waited too long for a connection that is in use. */

@@ -9,15 +9,19 @@ import { promisify } from 'node:util'
 import Fastify from 'fastify'
 import { CompactSign } from 'jose'
 import t from 'tap'
+import { rules as doctorRules } from '../cli/doctor-rules.ts'
+import { rules as postureRules } from '../cli/posture-change.ts'
+import { createProgram } from '../cli/program.ts'
 import { faults, oauthErrors, refusals } from '../errors.ts'
 import { apiKeyAuth, guards } from '../index.ts'
 import { selfSigned } from './fixtures/certificate.ts'
 import { attackKinds } from '../testing/attack/types.ts'
-import { codeIn, documents, loadSnippet, root, snippetsOf, statusOf, tableOf, tokenFor, writeSnippets } from './fixtures/documents.ts'
+import { codeIn, documents, loadSnippet, readDocument, root, snippetsOf, statusOf, tableOf, tokenFor, writeSnippets } from './fixtures/documents.ts'
 import { guideContexts } from './fixtures/snippet-contexts.ts'
 import type { KeyPairKeyObjectResult } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type { Command } from 'commander'
 import type { Test } from 'tap'
 import type { CustomPrincipal } from '../index.ts'
 
@@ -48,6 +52,24 @@ t.test('errors.md: every refusal and every fault, as the table has them', async 
   t.strictSame(rows('oauthErrors'), Object.entries(oauthErrors).map(([code, { status, description }]) => [code, String(status), description]))
   t.strictSame(rows('faults'), Object.entries(faults))
   for (const cells of ['refusals', 'oauthErrors', 'faults'].flatMap((name) => tableOf('docs/errors.md', name))) t.ok((cells.at(-1)?.length ?? 0) > 10, `${String(cells[0])}: what to do`)
+})
+
+t.test('errors.md: each code can be linked to', async (t) => {
+  const anchors = [...readDocument('docs/errors.md').matchAll(/^\| <a id="([^"]+)"><\/a>`([^`]+)`/gm)].map(([, anchor, code]) => [anchor, code])
+  t.strictSame(anchors, [
+    ...Object.keys(refusals).map((code) => [code, code]),
+    ...Object.keys(oauthErrors).map((code) => [`oauth-${code}`, code]),
+    ...Object.keys(faults).map((code) => [code, code])
+  ])
+})
+
+t.test('command.md: every command, rule and finding that there is, and nothing else', async (t) => {
+  const leaves = (command: Command, path: string): string[] => command.commands.length === 0 ? [path + command.name()] : command.commands.flatMap((inner) => leaves(inner, `${path}${command.name()} `))
+  const document = 'docs/command.md'
+  t.strictSame(tableOf(document, 'commands').map(([name]) => codeIn(name)[0]).sort(), leaves(createProgram(), '').sort())
+  t.strictSame(tableOf(document, 'rules').flatMap(([names]) => codeIn(names)).sort(), [...postureRules].sort())
+  t.strictSame(tableOf(document, 'doctor').map(([code, severity]) => [codeIn(code)[0], severity]), Object.entries(doctorRules))
+  for (const code of Object.keys(doctorRules)) t.ok(readDocument(document).includes(`<a id="${code}"></a>\`${code}\``), code)
 })
 
 t.test('errors.md: the snippet', async (t) => {

@@ -127,6 +127,7 @@ const rows: [string, string, string[][] | 'public', string[], string[]][] = [
   ['GET', '/basic/me', [['basic']], [], ['basic-failures 20/60 by address']],
   ['GET', '/limited', 'public', [], ['limited 5/60 by address']],
   ['GET', '/admin', byTokenOrSession, ['admin'], []],
+  ['GET', '/admin/posture', byTokenOrSession, ['admin'], []],
   ['PATCH', '/admin/users/:id', byTokenOrSession, ['admin'], []],
   ['POST', '/admin/users/:id/unlock', byTokenOrSession, ['admin'], []],
   ['GET', '/admin/users', byTokenOrSession, ['admin'], []],

@@ -80,7 +80,7 @@ t.test('GET /admin and /admin/users are for administrators', async (t) => {
     ['an API key with the scope', { headers: key }, { status: 401, code: 'credentials_required', challenge: adminChallenge }],
     ['R037 Basic of an administrator', { headers: { ...editor.basic } }, { status: 401, code: 'credentials_required', challenge: adminChallenge }]
   ]
-  for (const url of ['/admin', '/admin/users', '/admin/users?limit=x']) {
+  for (const url of ['/admin', '/admin/posture', '/admin/users', '/admin/users?limit=x']) {
     for (const [title, request, refused] of rows) await t.test(`${url} by ${title}`, (t) => assertRefused(t, demo, { url, ...request }, refused))
   }
 })
@@ -197,4 +197,12 @@ t.test('the first administrator', async (t) => {
       t.notOk(String(error).includes(password))
     })
   }
+})
+
+t.test('GET /admin/posture is what the service declares', async (t) => {
+  const demo = await buildDemo(t)
+  const answer = await demo.send({ url: '/admin/posture', headers: await demo.token(await demo.person('boss', ['admin'])) })
+  t.equal(answer.statusCode, 200)
+  t.strictSame(answer.json(), JSON.parse(JSON.stringify(demo.app.posture())), 'nothing is lost on the way')
+  t.match(answer.json<{ routes: object[] }>().routes.find((route) => 'url' in route && route.url === '/admin/posture'), { access: 'guarded', scopes: ['admin'], requirement: [{ bearer: ['admin'] }, { session: [] }] })
 })

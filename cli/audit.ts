@@ -1,0 +1,90 @@
+// `gatehouse audit`: the chain of the audit log, walked or written out, without the service over it.
+import { readFile } from 'node:fs/promises'
+import { verifyChain } from '../credentials/audit-chain.ts'
+import { createCheckpointSigner, readCheckpoint } from '../credentials/audit-checkpoints.ts'
+import { loadKeyFile } from '../credentials/key-file.ts'
+import { databaseFileOf, readConfiguration } from '../config.ts'
+import { CommandFailure } from './failure.ts'
+import { coloured, progress, show } from './output.ts'
+import type { ChainHead, ChainReport } from '../credentials/audit-chain.ts'
+import type { CheckpointJwk } from '../credentials/audit-checkpoints.ts'
+import type { AuditChainState, AuditStore, SealedAuditEvent } from '../stores/ports.ts'
+import type { Configuration } from '../config.ts'
+
+const PAGE = 100
+const TOLD_EVERY = 100_000
+
+/** The first record that is not as it was sealed, and what has no seal yet; exit code 1 for a fault. */
+export async function verifyAudit ({ json = false, checkpoint: file }: { json?: boolean; checkpoint?: string }): Promise<void> {
+  const checkpoint = file === undefined ? [] : [await readHead(file)]
+  const { report, state } = await withAuditStore(async (store) => {
+    // Asked first: what is sealed while we walk stands behind this head.
+    const state = await store.chain()
+    return { state, report: await verifyChain(sealed(store, 0), { heads: [...(state.head.seq === 0 ? [] : [state.head]), ...checkpoint] }) }
+  })
+  show(json, { ...report, unsealed: state.unsealed }, () => told(report, state))
+  if (report.fault !== null) process.exitCode = 1
+}
+
+function told ({ verified, fault }: ChainReport, { unsealed }: AuditChainState): string {
+  return [
+    ...(fault === null ? [] : [`${coloured('error')}  record ${String(fault.seq)}${fault.id === null ? '' : ` (${fault.id})`} ${fault.kind === 'missing' ? 'is missing' : `was ${fault.kind}`}`]),
+    `${String(verified.seq)} records are as they were sealed${verified.seq === 0 ? '' : `, the last with ${verified.hash}`}`,
+    unsealed.count === 0 ? 'every record is sealed' : `${String(unsealed.count)} records have no seal yet, the oldest of ${unsealed.oldest ?? 'an unknown time'}`
+  ].join('\n')
+}
+
+/** The sealed records, one JSON object a line; or where the chain stands, signed. */
+export async function exportAudit ({ after, checkpoint }: { after: number; checkpoint?: boolean }): Promise<void> {
+  await withAuditStore(async (store, { tokenKeyFile }) => {
+    if (checkpoint) {
+      const signer = await createCheckpointSigner(await loadKeyFile(tokenKeyFile))
+      const { head } = await store.chain()
+      process.stdout.write(`${JSON.stringify({ checkpoint: signer.sign(head), public_jwk: signer.publicJwk })}\n`)
+      return
+    }
+    for await (const record of sealed(store, after)) if (!process.stdout.write(`${JSON.stringify(record)}\n`)) await drained()
+  })
+}
+
+function drained (): Promise<void> {
+  return new Promise((resolve) => { process.stdout.once('drain', resolve) })
+}
+
+async function * sealed (store: AuditStore, after: number): AsyncGenerator<SealedAuditEvent> {
+  let last = after
+  for (;;) {
+    const records = await store.sealed({ after: last, limit: PAGE })
+    yield * records
+    const { seq } = records.at(-1) ?? {}
+    if (seq === undefined) return
+    if (Math.floor(seq / TOLD_EVERY) > Math.floor(last / TOLD_EVERY)) progress(`${String(seq)} records`)
+    last = seq
+  }
+}
+
+/** What a file of `audit export --checkpoint` says, if the key in it signed it. */
+async function readHead (file: string): Promise<ChainHead> {
+  const head = await readSigned(file).catch(() => null)
+  if (head === null) throw new CommandFailure(`${file} is no checkpoint; gatehouse audit export --checkpoint writes one`)
+  return { seq: head.seq, hash: head.hash }
+}
+
+async function readSigned (file: string): Promise<ChainHead | null> {
+  // eslint-disable-next-line security/detect-non-literal-fs-filename -- whoever runs the command names it
+  const { checkpoint, public_jwk: publicJwk } = JSON.parse(await readFile(file, 'utf8')) as { checkpoint: string; public_jwk: CheckpointJwk }
+  return await readCheckpoint(checkpoint, publicJwk)
+}
+
+async function withAuditStore<T> (work: (store: AuditStore, configuration: Configuration) => Promise<T>): Promise<T> {
+  const configuration = readConfiguration(process.env)
+  progress('Opening the store')
+  const stores = configuration.databaseUrl === null
+    ? await (await import('../stores/sqlite.ts')).createSqliteStores(databaseFileOf(configuration))
+    : await (await import('../stores/postgres.ts')).createPostgresStores(configuration.databaseUrl)
+  try {
+    return await work(stores.audit, configuration)
+  } finally {
+    await stores.close()
+  }
+}
