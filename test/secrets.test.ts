@@ -41,7 +41,7 @@ function requestsOf ({ app }: Demo, make: Make): InjectOptions[] {
     // The log has paths, which tell no secret.
     const path = `${url.replaceAll(/:[a-z]+|\*/g, () => make('Place'))}?${new URLSearchParams(fieldsOf(make)).toString()}`
     const headers = { ...Object.fromEntries(headerNames.map((name) => [name, make()])), cookie: `__Host-session=${make()}; ${make()}=${make()}`, authorization }
-    const of = (sent: { headers: Headers; payload?: string } = { headers: {} }): InjectOptions => ({ method: method as 'GET', url: path, ...sent, headers: { ...headers, ...sent.headers } })
+    const of = (sent: { headers: Headers; payload?: string } = { headers: {} }): InjectOptions => ({ method, url: path, ...sent, headers: { ...headers, ...sent.headers } })
     if (method === 'GET' || method === 'HEAD') return [of()]
     return [
       of({ headers: { 'content-type': 'application/json' }, payload: JSON.stringify({ ...fieldsOf(make), [make()]: make() }) }),

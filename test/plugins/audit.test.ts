@@ -179,6 +179,18 @@ t.test('R205 a store that does not answer gets them later, in order, and each on
   t.strictSame((await app.stores.audit.list({ event: whole.event })).items.map(({ target }) => target), ['2', '1', '0'])
 })
 
+t.test('R205 more than a batch, asked for twice at once, is kept whole and once', async (t) => {
+  const { app, file } = await service(t)
+  await app.ready()
+  const targets = Array.from({ length: 1200 }, (_, n) => String(n))
+  for (const target of targets) app.audit.record({ ...whole, target })
+  await Promise.all([app.audit.flush(), app.audit.flush()])
+  const rival = await openSqlite(file)
+  t.teardown(() => rival.destroy())
+  const rows = await rival.selectFrom('audit_events').select('target').where('event', '=', whole.event).execute()
+  t.strictSame(rows.map(({ target }) => target).sort(), targets.sort())
+})
+
 t.test('R205 a login that cannot be recorded does not happen', async (t) => {
   const demo = await buildDemo(t)
   const { id } = await demo.person('alice')
