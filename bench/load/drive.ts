@@ -83,7 +83,8 @@ const duties: Readonly<Record<Kind, Duty>> = {
     }
   },
   'reads, API keys': { expected: [200], ask: async () => await readItems({ 'x-api-key': next(apiKeys) ?? '' }) },
-  'wrong passwords': { expected: [400], ask: async () => await login(nameOf(turn++ % people), 'another lamp, and no harbour') },
+  // Of nobody: those who log in beside would be locked out.
+  'wrong passwords': { expected: [400], ask: async () => await login(`nobody-${String(turn++)}`, password) },
   'wrong tokens and keys': { expected: [401], ask: async () => await readItems(turn++ % 2 === 0 ? bearer(`${hot[0]?.token ?? 'x'}x`) : { 'x-api-key': `${(apiKeys[0] ?? '').slice(0, -1)}!` }) },
   'a flood from one address': { expected: [200, 429], ask: async () => await call({ path: '/limited', headers: { 'x-forwarded-for': '192.0.2.1' } }) }
 }
