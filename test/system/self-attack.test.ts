@@ -61,6 +61,7 @@ const masked: readonly string[] = []
 
 t.test('without a guard of a route', async (t) => {
   const most = Math.max(...[...guards.values()].map(({ length }) => length))
+  t.ok(most > 1)
   for (let at = 0; at < most; at++) {
     const taken = new Map([...guards].flatMap(([name, list]) => list.slice(at, at + 1).map((guard) => [name, guard] as const)))
     const tamper = onEachRoute((route, name) => {
@@ -77,7 +78,9 @@ t.test('without a guard of a route', async (t) => {
 })
 
 t.test('without a guard of a context', async (t) => {
-  for (const name of new Set([...levels.values()].flat())) {
+  const names = new Set([...levels.values()].flat())
+  t.ok(names.has('authentication') && names.has('requireScopes(admin)'))
+  for (const name of names) {
     const found = await findings(t, (app) => { onProtect(app, (hooks) => without(hooks, name)) }, { kinds: kindsOf(name), routes: surface.filter(({ url }) => url.startsWith('/admin')) })
     for (const { method, url } of surface.filter(({ url }) => url.startsWith('/admin'))) t.ok(found.some(({ route }) => route === `${method} ${url}`), `${method} ${url} without ${name}`)
   }
