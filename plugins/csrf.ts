@@ -95,7 +95,7 @@ async function registerCsrf (app: FastifyInstance, options: CsrfOptions): Promis
   function secretOf (request: object, schemes: Iterable<Scheme>): string | null {
     for (const scheme of schemes) {
       if (scheme.csrfSecret === undefined) continue
-      const secret = plantedIn(scheme.name, (request as { raw?: object }).raw)?.csrfSecret ?? scheme.csrfSecret(request)
+      const secret = plantedIn(scheme.name, (request as Partial<FastifyRequest>).raw)?.csrfSecret ?? scheme.csrfSecret(request)
       if (typeof secret === 'string') return secret
     }
     return null
