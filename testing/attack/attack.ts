@@ -6,13 +6,11 @@ import type { FastifyInstance } from 'fastify'
 import type { AttackDocument, DeclaredLine } from './surface.ts'
 import type { AttackedRoute, AttackOptions, Attempt } from './types.ts'
 
-interface Documented { swagger? (): unknown }
-
 /** What the service declares: every route that guards see, with the schemas of its OpenAPI document. Safe to serialise. */
 export async function surfaceOf (app: FastifyInstance): Promise<AttackedRoute[]> {
   await app.ready()
-  const document = (app as Documented).swagger?.() ?? {}
-  return surfaceFrom(app.getDecorator<() => DeclaredLine[]>('guardedRoutes')(), document as AttackDocument)
+  const document = app.hasDecorator('swagger') ? app.getDecorator<() => AttackDocument>('swagger')() : {}
+  return surfaceFrom(app.getDecorator<() => DeclaredLine[]>('guardedRoutes')(), document)
 }
 
 /**

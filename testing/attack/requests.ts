@@ -25,7 +25,8 @@ export async function paramsOf (context: AttackContext, route: AttackedRoute): P
 }
 
 export function pathOf ({ url }: Pick<AttackedRoute, 'url'>, params: Readonly<Record<string, string>>): string {
-  return url.replace(/:(\w+)(?:\([^)]*\))?\??/g, (_all, name: string) => encodeURIComponent(params[name] ?? 'x')).replace('*', 'x')
+  // A parameter may have a pattern behind it, as `:id(\\d+)`.
+  return url.replace(/\([^()]*\)/g, '').replace(/:(\w+)\??/g, (_all, name: string) => encodeURIComponent(params[name] ?? 'x')).replace('*', 'x')
 }
 
 /** A body that the operation takes; `undefined` where it takes none. */
@@ -53,7 +54,7 @@ export async function requestFor (context: AttackContext, route: AttackedRoute, 
   const params = parts.params ?? await paramsOf(context, route)
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries({ ...queryFor(context, route), ...Object.assign({}, ...credentials.map(({ query }) => query)) as Record<string, string>, ...parts.query })) {
-    for (const one of [value].flat()) query.append(name, String(one))
+    for (const one of [value].flat()) query.append(name, one)
   }
   const body = Object.hasOwn(parts, 'body') ? parts.body : bodyFor(context, route)
   const search = query.toString()

@@ -1,10 +1,7 @@
 // The words of the self-attack: what is sent, what comes back, what users give, and what is found.
 
 /** A JSON Schema, as far as the attack reads it. */
-export interface AttackSchema {
-  /** Whatever the keyword says. */
-  readonly [keyword: string]: unknown
-}
+export type AttackSchema = Readonly<Record<string, unknown>>
 
 /** A request as it goes over the wire: nothing is normalised, a list is a header sent more than once. */
 export interface AttackRequest {
@@ -109,10 +106,7 @@ export const attackKinds = [
 export type AttackKind = typeof attackKinds[number]
 
 /** One way in: the schemes that must all be presented, and the scopes that each is asked for. */
-export interface AttackedAlternative {
-  /** The scopes that stand beside the scheme in the requirement. */
-  readonly [scheme: string]: readonly string[]
-}
+export type AttackedAlternative = Readonly<Record<string, readonly string[]>>
 
 /** A route as it is attacked; safe to serialise. */
 export interface AttackedRoute {
