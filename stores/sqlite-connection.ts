@@ -48,14 +48,14 @@ export function kyselyDatabase (connection: Connection, tell: TellState): Sqlite
         reader: statement.columns().length > 0,
         all (parameters) {
           assertBindable(parameters)
-          const rows = attempt(() => statement.all(...parameters))
+          const rows = attempt<unknown[]>(() => statement.all(...parameters))
           follow(text, rows.length)
           return rows
         },
         run (parameters) {
           assertBindable(parameters)
           const result = isTakenBack ? { changes: 0, lastInsertRowid: 0 } : attempt(() => statement.run(...parameters))
-          follow(text, Number(result.changes))
+          follow(text, result.changes)
           return result
         },
         iterate (parameters) {
