@@ -48,7 +48,7 @@ export function kyselyDatabase (connection: Connection, tell: TellState): Sqlite
         reader: statement.columns().length > 0,
         all (parameters) {
           assertBindable(parameters)
-          const rows = attempt(() => statement.all(...parameters) as unknown[])
+          const rows = attempt<unknown[]>(() => statement.all(...parameters))
           follow(text, rows.length)
           return rows
         },
