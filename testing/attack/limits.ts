@@ -5,6 +5,7 @@ import type { AttackContext } from './attempt.ts'
 import type { AttackedRoute, AttackRequest, AttackResponse, Attempt } from './types.ts'
 
 const MOST_REQUESTS = 1000
+const withBody = ['POST', 'PUT', 'PATCH']
 const spoofs = ['x-forwarded-for', 'x-real-ip', 'true-client-ip', 'cf-connecting-ip', 'x-client-ip', 'x-cluster-client-ip', 'fastly-client-ip']
 
 export function limitAttempts (context: AttackContext, route: AttackedRoute): Attempt[] {
@@ -30,8 +31,9 @@ export function limitAttempts (context: AttackContext, route: AttackedRoute): At
 async function requestOf (context: AttackContext, route: AttackedRoute, by: string, failing: boolean): Promise<AttackRequest> {
   const credentials = by === 'principal' ? await mintFor(context, route) : []
   const request = await requestFor(context, route, { credentials, ...(failing ? { body: '{' } : {}) })
-  const type = route.body === null || failing ? {} : { 'content-type': 'application/x-nothing' }
-  return { ...request, headers: { ...request.headers, ...type }, address: newAddress() }
+  // A type that nobody takes is 415, which limits of failures do not count.
+  const neutral = !failing && withBody.includes(route.method)
+  return { ...request, ...(neutral ? { headers: { ...request.headers, 'content-type': 'application/x-nothing' }, body: 'x' } : {}), address: newAddress() }
 }
 
 /** The refusal by that limit, or `null` where it lets one more through than it says. */
@@ -43,13 +45,10 @@ async function exhaust ({ transport }: AttackContext, request: AttackRequest, { 
   return null
 }
 
-function isOf ({ body }: AttackResponse, name: string): boolean {
-  try {
-    const { 'violated-policies': violated = [name] } = JSON.parse(body) as { 'violated-policies'?: string[] }
-    return violated.includes(name)
-  } catch {
-    return true
-  }
+/** By what `RateLimit` tells of it; any limit will do where an answer has no such header. */
+function isOf ({ headers }: AttackResponse, name: string): boolean {
+  const told = [headers['ratelimit'] ?? []].flat().join(', ')
+  return told === '' || told.includes(`"${name}";r=0`)
 }
 
 async function bypasses ({ transport }: AttackContext, request: AttackRequest): Promise<string[]> {
