@@ -82,7 +82,7 @@ t.test('the demo: what it hands out lives as long as it says, and no body that i
   const { app } = await buildDemo(t)
   const { lifetimes, headers, routes } = app.posture()
   t.strictSame(lifetimes, {
-    apiKeys: { standardSeconds: 7_776_000, verifiedSeconds: 5 },
+    apiKeys: { standardSeconds: 7_776_000, verifiedSeconds: 1 },
     session: { cookie: '__Host-session=; Path=/; HttpOnly; Secure; SameSite=Lax', idleSeconds: 1800, absoluteSeconds: 43_200 },
     tokens: { accessTokenSeconds: 900, refreshIdleSeconds: 1_209_600, refreshAbsoluteSeconds: 7_776_000, replaySeconds: 10, signingKeySeconds: 2_592_000, algorithm: 'ES256' }
   })
