@@ -15,6 +15,16 @@ import type { SecurityEvent, SecurityEventMessage } from '../guards/events.ts'
 import type { Principal } from '../guards/principal.ts'
 import type { GuardsOptions } from './guards.ts'
 
+/** A `Registry` of prom-client; that package is an optional peer, so its types are not part of ours. */
+export interface MetricsRegistry {
+  /** Takes a metric up. */
+  registerMetric (metric: never): void
+  /** What is sent. */
+  metrics (): Promise<string>
+  /** The media type of that. */
+  readonly contentType: string
+}
+
 /** Options of {@link metrics}. */
 export interface MetricsOptions {
   /** Guards of the route, or `[app.publicAccess('why')]`. */
@@ -22,7 +32,7 @@ export interface MetricsOptions {
   /** Where it stands. @defaultValue `'/metrics'` */
   path?: string
   /** A registry of prom-client that has metrics of your own. @defaultValue a new one */
-  registry?: PrometheusRegistry
+  registry?: MetricsRegistry
   /** Options of the core, as for the `guards` plugin. */
   guards?: GuardsOptions
 }
@@ -45,7 +55,7 @@ function resolve (options: MetricsOptions): Pick<MetricsOptions, 'access' | 'reg
   const { access, path = '/metrics', registry } = options
   if (!Array.isArray(access) || access.length === 0 || access.some((guard: unknown) => nodeOf(guard) === undefined)) throw invalid('metrics.access', 'must be a list of guards')
   if (typeof path !== 'string' || !path.startsWith('/')) throw invalid('metrics.path', 'must begin with a slash')
-  if (registry !== undefined && (typeof registry !== 'object' || typeof (registry as Partial<PrometheusRegistry> | null)?.registerMetric !== 'function')) throw invalid('metrics.registry', 'must be a Registry of prom-client')
+  if (registry !== undefined && (typeof registry !== 'object' || typeof (registry as Partial<MetricsRegistry> | null)?.registerMetric !== 'function')) throw invalid('metrics.registry', 'must be a Registry of prom-client')
   return { access, path, ...(registry === undefined ? {} : { registry }) }
 }
 
@@ -53,7 +63,7 @@ async function metricsPlugin (app: FastifyInstance, options: MetricsOptions): Pr
   const { access, path, registry: given } = resolve(options)
   const core = useGuards(app, options.guards)
   const { Counter, Gauge, Registry } = await load()
-  const registry = given ?? new Registry()
+  const registry = (given as PrometheusRegistry | undefined) ?? new Registry()
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) => new Counter<L>({ name, help, labelNames: [...labelNames], registers: [registry] })
 
   const authentications = counter('gatehouse_authentication_attempts_total', 'Requests whose credentials were judged, logins among them.', ['scheme', 'result'])

@@ -33,7 +33,7 @@ const POOL_IS_BUSY = 'timeout exceeded when trying to connect'
 
 /** Opens the database at `url`, migrates it and gives the stores. `tell` hears whether it answers. Throws `GATEHOUSE_PEER_MISSING`. */
 export async function createPostgresStores (url: string, tell: TellState = unheard): Promise<Stores> {
-  const migrating = await openPostgres(url, { options: migrationLimits })
+  const migrating = await openPostgres(url, { options: migrationLimits, tell })
   try {
     await migrateToLatest(migrating)
   } finally {
