@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { buildServer, spawnServer, startServer } from './fixtures/process.ts'
+import { buildServer, spawnServer, startServer } from '../fixtures/process.ts'
 import type { AddressInfo } from 'node:net'
 
 const json = { 'content-type': 'application/json' }
