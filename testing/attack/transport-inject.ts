@@ -1,4 +1,5 @@
 // Attempts through `inject`: no socket, an address of one's own each time, and a sight of whether the handler was entered.
+import { setImmediate } from 'node:timers/promises'
 import { subscribe } from 'node:diagnostics_channel'
 import { EVENT_CHANNEL } from '../../guards/events.ts'
 import type { FastifyInstance, FastifyRequest, InjectOptions } from 'fastify'
@@ -49,6 +50,8 @@ export function injectTransport (app: FastifyInstance): AttackTransport {
     choosesAddress: true,
     async send ({ method, url, headers = {}, body, address }: AttackRequest): Promise<AttackResponse> {
       const options = { method, url, headers, ...(body === undefined ? {} : { payload: body }), ...(address === undefined ? {} : { remoteAddress: address }) }
+      // A service that never gets back to its event loop would shed its load.
+      await setImmediate()
       const response = await app.inject(options as InjectOptions)
       const events = eventsOf(app.server, response.body)
       return {
