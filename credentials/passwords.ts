@@ -37,13 +37,15 @@ export interface PasswordEvents {
   onUnreadableHash?: () => void
 }
 
+/** Held as long as the process lives: what nobody holds, Node collects, and subscribers of its name may get another. */
+const hashes = channel(PASSWORD_HASH_CHANNEL)
+
 /** Loads argon2 and the lists of common passwords. Throws `GATEHOUSE_OPTION_INVALID`. */
 export async function createPasswords (options: PasswordOptions = {}, events: PasswordEvents = {}): Promise<Passwords> {
   const settings = resolvePasswordOptions(options)
   const { cost, maxLength } = settings
   const [argon2, assertAcceptable] = await Promise.all([import('argon2'), createPasswordRules(settings)])
   const queue = createHashQueue(settings.queue)
-  const hashes = channel(PASSWORD_HASH_CHANNEL)
   const verifyLegacy = createLegacyVerifier(settings.verifyLegacy, () => { events.onUnreadableHash?.() })
   // The hash of no password: verifying against it takes what a real one takes.
   const dummy = formatPhc(cost, { salt: randomBytes(SALT_BYTES), tag: randomBytes(TAG_BYTES) })

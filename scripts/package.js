@@ -90,7 +90,7 @@ async function tryAlone (/** @type {string} */ path, /** @type {{ imported: stri
 async function tryPlugins () {
   await tryAlone('', { imported: core })
   await eachOf(Object.entries({ ...plugins, ...others }), ([path, packages]) => tryAlone(path, packages))
-  await run(consumer, process.execPath, '--input-type=module', '--eval', subpaths.map((path) => `await import('${name}${path}')`).join('\n'))
+  await run(consumer, 'env', 'NODE_ENV=test', process.execPath, '--input-type=module', '--eval', subpaths.map((path) => `await import('${name}${path}')`).join('\n'))
   // The demo needs both.
   await install(consumer, ...[sqlite, 'prom-client'].map((peer) => `${peer}@${peerDependencies[peer]}`))
   for (const path of ['stores', 'metrics']) await tryAlone(path, plugins[path])
