@@ -37,7 +37,7 @@ module.exports = {
     },
     only('plugins-below-routes', folder('plugins'), either(folder('schemas'), inside, base)),
     only('routes-below-app', folder('routes'), either(folder('routes', 'schemas'), inside, base)),
-    only('config-below-app', file('config'), either(folder('schemas'), base, '^plugins/redis-options\\.ts$'), 'what a URL of Redis is, is said once'),
+    only('config-below-app', file('config'), either(folder('schemas'), base, '^(?:plugins/redis|guards/scheme)-options\\.ts$'), 'what the URL of a store may hold is said once'),
     only('tls-below-server', file('tls'), file('config')),
     only('explain-below-server', file('explain'), file('config')),
     only('server-is-the-process', file('server'), file('app', 'config', 'administrator', 'explain', 'tls')),

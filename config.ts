@@ -1,6 +1,7 @@
 // The demo's configuration, read from the environment once, at start: a wrong value is one clear line.
 import { join, resolve } from 'node:path'
 import { isIP } from 'node:net'
+import { isDecodable } from './guards/scheme-options.ts'
 import { isRedisUrl } from './plugins/redis-options.ts'
 import { USERNAME } from './schemas/users.ts'
 
@@ -119,15 +120,6 @@ function redisUrlFrom (text: string | undefined): string | null {
   if (text === undefined) return null
   if (!isRedisUrl(text)) throw new ConfigurationError('REDIS_URL must be a URL such as redis://user:password@host:6379/0, or rediss:// for TLS')
   return text
-}
-
-function isDecodable (text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function keyFileFrom (text: string | undefined, development: boolean, dataDirectory: string): string {

@@ -87,3 +87,13 @@ export function isRecord (value: unknown): value is Record<string, unknown> {
 export function invalid (option: string, why: string): Error {
   return fault('GATEHOUSE_OPTION_INVALID', `${option} ${why}`)
 }
+
+/** Whether every percent-encoding in it is one of UTF-8, as drivers decode what a URL says of credentials. */
+export function isDecodable (text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}

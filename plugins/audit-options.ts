@@ -1,3 +1,4 @@
+// The options of `audit`, and from them what it works with.
 import { assertInteger, assertKnownOptions, assertText, invalid } from '../guards/scheme-options.ts'
 import type { GuardsOptions } from './guards.ts'
 import type { AuditSink } from './audit-records.ts'

@@ -6,7 +6,7 @@ import type { AuditEvent } from '../stores/ports.ts'
 /** A record as sinks get it. */
 export type AuditRecord = Omit<AuditEvent, 'id'>
 
-/** Where records go: a function must not throw; a stream that is full gets no more until it has drained. */
+/** Where records go: what a function throws at counts as dropped; a stream that is full gets no more until it has drained. */
 export type AuditSink = Pick<Writable, 'write' | 'writableNeedDrain'> | ((record: AuditRecord) => void)
 
 /** An event and when it was told. */

@@ -33,6 +33,7 @@ export function createAuditWriter ({ settings: { toLog, toStore, sinks, maxQueue
   const waiting: (AuditRecord & { at: Date })[] = []
   let dropped = 0
   let failing = false
+  let sinkFailing = false
   let timer: NodeJS.Timeout | null = null
   let writing: Promise<void> | null = null
 
@@ -44,10 +45,22 @@ export function createAuditWriter ({ settings: { toLog, toStore, sinks, maxQueue
     }, milliseconds).unref()
   }
 
+  /** That something was dropped is not dropped in turn, or there would be no end to it. */
+  function drop ({ event }: AuditRecord): void {
+    if (event !== 'gatehouse_events_dropped') dropped += 1
+  }
+
+  /** A sink that throws keeps nothing from the others, nor from the store. */
   function send (sink: AuditSink, record: AuditRecord): void {
-    if (typeof sink === 'function') sink(record)
-    else if (sink.writableNeedDrain) dropped += 1
-    else sink.write(`${JSON.stringify(record)}\n`)
+    try {
+      if (typeof sink === 'function') sink(record)
+      else if (sink.writableNeedDrain) drop(record)
+      else sink.write(`${JSON.stringify(record)}\n`)
+    } catch (error) {
+      drop(record)
+      if (!sinkFailing) log.error({ err: error }, 'a sink of security events fails')
+      sinkFailing = true
+    }
   }
 
   function spread (): void {

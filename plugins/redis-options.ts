@@ -1,5 +1,5 @@
 // The options of `redis`, and from them what it works with.
-import { assertInteger, assertKnownOptions, invalid } from '../guards/scheme-options.ts'
+import { assertInteger, assertKnownOptions, invalid, isDecodable } from '../guards/scheme-options.ts'
 
 /** Options of {@link redis}. */
 export interface RedisOptions {
@@ -38,13 +38,4 @@ export function isRedisUrl (text: unknown): text is string {
   const { protocol, hostname, pathname, search, hash, username, password } = new URL(text)
   return ['redis:', 'rediss:'].includes(protocol) && hostname !== '' && search === '' && hash === '' &&
     /^\/?\d{0,4}$/.test(pathname) && isDecodable(username + password)
-}
-
-function isDecodable (text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -11,6 +11,7 @@ import t from 'tap'
 import { verifyChain } from '../../credentials/audit-chain.ts'
 import { readCheckpoint } from '../../credentials/audit-checkpoints.ts'
 import { apiKeyAuth } from '../../plugins/api-key-auth.ts'
+import { createFolding } from '../../plugins/audit-folding.ts'
 import { audit } from '../../plugins/audit.ts'
 import { stores } from '../../plugins/stores.ts'
 import { openSqlite } from '../../stores/sqlite.ts'
@@ -161,6 +162,30 @@ t.test('R205 a stream that does not drain gets no more, and holds nobody up', as
   await app.audit.flush()
   t.equal(String(slow.read()).trim().split('\n').length, 1)
   t.match((await app.stores.audit.list({ event: 'gatehouse_events_dropped' })).items, [{ details: { count: 3 } }])
+})
+
+t.test('R205 a sink that throws keeps nothing from the others, and says so once', async (t) => {
+  const kept: AuditRecord[] = []
+  const { app, log } = await service(t, { foldSeconds: 0, sinks: [() => { throw new Error('the sink is broken') }, (record) => { kept.push(record) }, 'store'] })
+  await app.ready()
+  for (let n = 0; n < 3; n++) app.audit.record({ ...whole, target: `report ${String(n)}` })
+  await app.audit.flush()
+  await app.audit.flush()
+  t.equal(ofEvent(kept, whole.event).length, 3)
+  t.equal((await app.stores.audit.list({ event: whole.event })).items.length, 3)
+  t.equal(log.filter((line) => line.includes('the sink is broken')).length, 1)
+  t.match(ofEvent(kept, 'gatehouse_events_dropped'), [{ details: { count: 4 } }], 'with the start of the service, and no more of it')
+})
+
+t.test('R200 a failure after its window is a record again, with what was counted before', (t) => {
+  const folding = createFolding(60)
+  const event = { event: 'authn_login_fail', outcome: 'failure', actor: 'bob' } as const
+  t.equal(folding.admit({ event, at: 0 }), true)
+  t.equal(folding.admit({ event, at: 59_999 }), false)
+  t.equal(folding.admit({ event, at: 60_000 }), true)
+  t.match(folding.end(60_001), [{ at: 59_999, event: { details: { count: 1 } } }])
+  t.strictSame(folding.end(120_000), [], 'nothing was counted in the second window')
+  t.end()
 })
 
 t.test('R205 a store that does not answer gets them later, in order, and each once', async (t) => {
