@@ -31,6 +31,7 @@ export async function answerOf<T> (child: ChildProcess, question?: object): Prom
 }
 
 export async function stop (child: ChildProcess): Promise<void> {
+  if (!child.connected) return
   const ended = once(child, 'exit')
   child.disconnect()
   await ended

@@ -96,7 +96,10 @@ async function kept (asking: Promise<Answer>): Promise<Answer> {
 }
 
 async function prepare (): Promise<void> {
-  for (let person = 0; person < people; person += 1) keep(await login(nameOf(person), password))
+  for (let person = 0; person < people; person += 1) {
+    const { status } = await kept(login(nameOf(person), password))
+    if (status !== 200) throw new Error(`POST /token answered ${String(status)}`)
+  }
   for (let at = 0; at < keys; at += 1) {
     const made = await call({ path: '/api-keys', headers: bearer(hot[at % hot.length]?.token), json: { name: `key ${String(at)}`, scopes: ['items:read'] } })
     if (made.status !== 201) throw new Error(`POST /api-keys answered ${String(made.status)}`)
