@@ -146,6 +146,7 @@ function wholeNumber (text: string): number {
 
 function pastDate (text: string): Date {
   const date = new Date(text)
-  if (!/^\d{4}-\d{2}-\d{2}(T[\d:.]+Z)?$/.test(text) || Number.isNaN(date.getTime()) || date.getTime() > Date.now()) throw new InvalidArgumentError('It must be a date that is over, such as 2026-01-01.')
+  const isWhole = /^\d{4}-\d\d-\d\d$/.test(text) || /^\d{4}-\d\d-\d\dT[\d:.]{8,12}Z$/.test(text)
+  if (!isWhole || Number.isNaN(date.getTime()) || date.getTime() > Date.now()) throw new InvalidArgumentError('It must be a date that is over, such as 2026-01-01.')
   return date
 }
