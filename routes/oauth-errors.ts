@@ -1,6 +1,5 @@
 // How the token endpoint answers what goes wrong (RFC 6749 §5.2): its own errors, and everything else in its shape.
 import { isOauthError, isRefusal, oauthErrors } from '../errors.ts'
-import { formatChallenge } from '../guards/challenge.ts'
 import type { FastifyError, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import type { OauthErrorCode } from '../errors.ts'
 import { TokenError } from '../schemas/tokens.ts'
@@ -23,7 +22,7 @@ export const oauthRefusal = {
 }
 
 /** How a client authenticates beside the form (RFC 6749 §2.3.1). */
-const basic = formatChallenge('Basic', { realm: 'api', charset: 'UTF-8' })
+const basic = 'Basic realm="api", charset="UTF-8"'
 const clientChallenge = { 'WWW-Authenticate': { type: 'string', pattern: '^Basic [ -~]+$', maxLength: 256, examples: [basic], description: 'How a client authenticates (RFC 7617 §2).' } }
 
 /** A response of an OAuth route's schema, with an example of each of `codes`, or of what stands for the status. */

@@ -84,7 +84,7 @@ function folder (name: string): string {
 t.test('wapiti against the demo', { skip: noWapiti }, async (t) => {
   const { url: target, document, authorization, basic, cookie, values } = await startDemo(t)
   // What these two take, and no token.
-  const special = new Map([['getBasicMe', { authorization: basic }], ['getSession', { cookie }]])
+  const special = new Map<string, Record<string, string>>([['getBasicMe', { authorization: basic }], ['getSession', { cookie }]])
 
   await t.test('as a stranger', async (t) => {
     const gateway = await startGateway(t, { target, document, headers })
