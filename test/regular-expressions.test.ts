@@ -51,8 +51,9 @@ t.test('R184 no pattern of a schema takes more than linear time, and every text 
       else requests.push(...patternsOfSchema(member, `${name} ${part}`, fullFormats))
     }
   }))
-  const shared = Object.entries(app.getSchemas()).flatMap(([id, schema]) => patternsOfSchema(schema, id))
-  t.ok(requests.length > 60 && responses.length + shared.length > 60, `${String(requests.length)} of requests, ${String(responses.length)} of responses, ${String(shared.length)} shared`)
+  // Answers refer to schemas of their contexts, which the document has all.
+  const shared = patternsOfSchema((await app.inject('/openapi.json')).json(), 'openapi.json')
+  t.ok(requests.length > 60 && shared.length > 100, `${String(requests.length)} of requests, ${String(responses.length)} of responses, ${String(shared.length)} of the document`)
   t.strictSame(unsafe([...requests, ...responses, ...shared]), [])
   t.strictSame(requests.filter(({ maxLength }) => maxLength === null).map(({ where }) => where), [])
   t.strictSame(urls.filter((url) => /[()]|:[^/]*:/.test(url)), [], 'no path has an expression, or two parameters in one segment')
