@@ -158,7 +158,7 @@ function resourceMetadataOf (publicUrl: string): string {
 async function registerSchemes (app: FastifyInstance, issuer: string): Promise<void> {
   await app.register(basicAuth, {
     description: 'Name and password with every request.',
-    verify: ({ username, password }) => app.accounts.verifyPassword({ username, password })
+    verify: ({ username, password, request }) => app.accounts.verifyPassword({ username, password, origin: app.eventOrigin(request) })
   })
   await app.register(bearerAuth, {
     description: 'An access token from `POST /token`, for your name and password. Leave `client_id` and `client_secret` empty. It is a JWT, signed and verified as RFC8725 asks.',

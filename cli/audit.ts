@@ -1,6 +1,6 @@
 // `gatehouse audit`: the chain of the audit log, walked or written out, without the service over it.
 import { readFile } from 'node:fs/promises'
-import { verifyChain } from '../credentials/audit-chain.ts'
+import { CHAIN_START, verifyChain } from '../credentials/audit-chain.ts'
 import { createCheckpointSigner, readCheckpoint } from '../credentials/audit-checkpoints.ts'
 import { loadKeyFile } from '../credentials/key-file.ts'
 import { databaseFileOf, readConfiguration } from '../config.ts'
@@ -8,7 +8,7 @@ import { CommandFailure } from './failure.ts'
 import { coloured, progress, show } from './output.ts'
 import type { ChainHead, ChainReport } from '../credentials/audit-chain.ts'
 import type { CheckpointJwk } from '../credentials/audit-checkpoints.ts'
-import type { AuditChainState, AuditStore, SealedAuditEvent } from '../stores/ports.ts'
+import type { AuditChainState, AuditStore, SealedAuditEvent, Stores } from '../stores/ports.ts'
 import type { Configuration } from '../config.ts'
 
 const PAGE = 100
@@ -17,26 +17,36 @@ const TOLD_EVERY = 100_000
 /** The first record that is not as it was sealed, and what has no seal yet; exit code 1 for a fault. */
 export async function verifyAudit ({ json = false, checkpoint: file }: { json?: boolean; checkpoint?: string }): Promise<void> {
   const checkpoint = file === undefined ? [] : [await readHead(file)]
-  const { report, state } = await withAuditStore(async (store) => {
+  const { report, state } = await withStores(async ({ audit }, configuration) => {
     // Asked first: what is sealed while we walk stands behind this head.
-    const state = await store.chain()
-    return { state, report: await verifyChain(sealed(store, 0), { heads: [...(state.head.seq === 0 ? [] : [state.head]), ...checkpoint] }) }
+    const state = await audit.chain()
+    const from = await cutOf(state, configuration)
+    return { state, report: await verifyChain(sealed(audit, from.seq), { from, heads: [...(state.head.seq === 0 ? [] : [state.head]), ...checkpoint] }) }
   })
   show(json, { ...report, unsealed: state.unsealed }, () => told(report, state))
   if (report.fault !== null) process.exitCode = 1
 }
 
-function told ({ verified, fault }: ChainReport, { unsealed }: AuditChainState): string {
+/** Where the chain begins: behind what was removed, if our key signed that, else at its start, so that the rest counts as missing. */
+export async function cutOf ({ pruned }: AuditChainState, { tokenKeyFile }: Configuration): Promise<ChainHead> {
+  if (pruned === null) return CHAIN_START
+  const { publicJwk } = await createCheckpointSigner(await loadKeyFile(tokenKeyFile))
+  const signed = await readCheckpoint(pruned.signature, publicJwk, 'cut')
+  return signed?.seq === pruned.seq && signed.hash === pruned.hash ? { seq: pruned.seq, hash: pruned.hash } : CHAIN_START
+}
+
+function told ({ verified, fault }: ChainReport, { unsealed, pruned }: AuditChainState): string {
   return [
     ...(fault === null ? [] : [`${coloured('error')}  record ${String(fault.seq)}${fault.id === null ? '' : ` (${fault.id})`} ${fault.kind === 'missing' ? 'is missing' : `was ${fault.kind}`}`]),
     `${String(verified.seq)} records are as they were sealed${verified.seq === 0 ? '' : `, the last with ${verified.hash}`}`,
+    ...(pruned === null ? [] : [`those up to ${String(pruned.seq)} were removed by gatehouse audit prune`]),
     unsealed.count === 0 ? 'every record is sealed' : `${String(unsealed.count)} records have no seal yet, the oldest of ${unsealed.oldest ?? 'an unknown time'}`
   ].join('\n')
 }
 
 /** The sealed records, one JSON object a line; or where the chain stands, signed. */
 export async function exportAudit ({ after, checkpoint }: { after: number; checkpoint?: boolean }): Promise<void> {
-  await withAuditStore(async (store, { tokenKeyFile }) => {
+  await withStores(async ({ audit: store }, { tokenKeyFile }) => {
     if (checkpoint) {
       const signer = await createCheckpointSigner(await loadKeyFile(tokenKeyFile))
       const { head } = await store.chain()
@@ -51,7 +61,8 @@ function drained (): Promise<void> {
   return new Promise((resolve) => { process.stdout.once('drain', resolve) })
 }
 
-async function * sealed (store: AuditStore, after: number): AsyncGenerator<SealedAuditEvent> {
+/** The sealed records behind a number. */
+export async function * sealed (store: AuditStore, after: number): AsyncGenerator<SealedAuditEvent> {
   let last = after
   for (;;) {
     const records = await store.sealed({ after: last, limit: PAGE })
@@ -76,14 +87,15 @@ async function readSigned (file: string): Promise<ChainHead | null> {
   return await readCheckpoint(checkpoint, publicJwk)
 }
 
-async function withAuditStore<T> (work: (store: AuditStore, configuration: Configuration) => Promise<T>): Promise<T> {
+/** The stores that the environment names, for as long as `work` takes. */
+export async function withStores<T> (work: (stores: Stores, configuration: Configuration) => Promise<T>): Promise<T> {
   const configuration = readConfiguration(process.env)
   progress('Opening the store')
   const stores = configuration.databaseUrl === null
     ? await (await import('../stores/sqlite.ts')).createSqliteStores(databaseFileOf(configuration))
     : await (await import('../stores/postgres.ts')).createPostgresStores(configuration.databaseUrl)
   try {
-    return await work(stores.audit, configuration)
+    return await work(stores, configuration)
   } finally {
     await stores.close()
   }

@@ -59,6 +59,10 @@ function addAudit (program: Command): void {
     .option('--after <number>', 'only records behind this one', wholeNumber, 0)
     .option('--checkpoint', 'where the chain stands, signed, instead of the records')
     .action(async (options: { after: number; checkpoint?: boolean }) => { await (await import('./audit.ts')).exportAudit(options) })
+  leaf(audit, 'prune', { what: 'Write the oldest sealed records to a file and remove them; the chain goes on', examples: ['gatehouse audit prune --before 2026-01-01 --to audit-2025.jsonl'] })
+    .requiredOption('--before <date>', 'only what happened before, such as 2026-01-01 or 2026-01-01T12:00:00Z', pastDate)
+    .requiredOption('--to <file>', 'where they go, one JSON object a line; it must not be there yet')
+    .action(async (options: { json?: boolean; before: Date; to: string }) => { await (await import('./audit-prune.ts')).pruneAudit(options) })
 }
 
 function addKeys (program: Command): void {
@@ -138,4 +142,11 @@ function addMigrations (program: Command): void {
 function wholeNumber (text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.')
   return Number(text)
+}
+
+function pastDate (text: string): Date {
+  const date = new Date(text)
+  const isWhole = /^\d{4}-\d\d-\d\d$/.test(text) || /^\d{4}-\d\d-\d\dT[\d:.]{8,12}Z$/.test(text)
+  if (!isWhole || Number.isNaN(date.getTime()) || date.getTime() > Date.now()) throw new InvalidArgumentError('It must be a date that is over, such as 2026-01-01.')
+  return date
 }

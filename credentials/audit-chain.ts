@@ -52,7 +52,7 @@ export interface ChainFault {
   readonly kind: 'altered' | 'missing' | 'inserted'
   /** Its number. */
   readonly seq: number
-  /** Its id; `null` of a record that is gone. */
+  /** Its id; `null` of a record that is gone, or that the chain was cut behind. */
   readonly id: string | null
 }
 
@@ -74,8 +74,9 @@ export function hashOfRecord (previous: ChainHead, { id, event, outcome, actor, 
 }
 
 /**
- * Walks records in the order of their numbers, from the first after `from` on, to the first fault. `heads` are what is known
- * of the chain from elsewhere: where the store says that it ends, and checkpoints.
+ * Walks records in the order of their numbers, from the first after `from` on, to the first fault. `from` is where a chain was
+ * cut, or the start of it. `heads` are what is known of the chain from elsewhere: where the store says that it ends, and
+ * checkpoints; those before `from` say nothing of what is left.
  */
 export async function verifyChain (records: AsyncIterable<ChainedRecord> | Iterable<ChainedRecord>, { from = CHAIN_START, heads = [] }: { from?: ChainHead; heads?: readonly ChainHead[] } = {}): Promise<ChainReport> {
   const known = new Map(heads.map(({ seq, hash: expected }) => [seq, expected]))
@@ -83,6 +84,7 @@ export async function verifyChain (records: AsyncIterable<ChainedRecord> | Itera
   let suspect: { record: ChainedRecord; after: ChainHead } | null = null
   const faulty = (kind: ChainFault['kind'], seq: number, id: string | null): ChainReport => ({ verified, fault: { kind, seq, id } })
 
+  if (from.seq > 0 && isContradicted(from)) return faulty('altered', from.seq, null)
   for await (const record of records) {
     if (suspect !== null) return judge(suspect, record)
     if (record.seq > verified.seq + 1) return faulty('missing', verified.seq + 1, null)
@@ -96,7 +98,7 @@ export async function verifyChain (records: AsyncIterable<ChainedRecord> | Itera
   const end = Math.max(0, ...known.keys())
   return end > verified.seq ? faulty('missing', verified.seq + 1, null) : { verified, fault: null }
 
-  function isContradicted ({ seq, hash: found }: ChainedRecord): boolean {
+  function isContradicted ({ seq, hash: found }: ChainHead): boolean {
     return known.has(seq) && known.get(seq) !== found
   }
 

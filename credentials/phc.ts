@@ -34,6 +34,6 @@ export function isBounded ({ memoryKiB, timeCost, parallelism }: HashCost): bool
 
 /** A PHC string; the hash of nothing when `salt` and `tag` are random. */
 export function formatPhc (cost: HashCost, { salt, tag }: { salt: Buffer; tag: Buffer }): string {
-  const [saltText, tagText] = [salt, tag].map((bytes) => bytes.toString('base64').replace(/=+$/, ''))
+  const [saltText, tagText] = [salt, tag].map((bytes) => bytes.toString('base64').replace(/={1,2}$/, ''))
   return `$argon2id$v=19$m=${cost.memoryKiB},t=${cost.timeCost},p=${cost.parallelism}$${saltText}$${tagText}`
 }

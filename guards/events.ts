@@ -99,6 +99,7 @@ export const securityEvents = {
   gatehouse_endpoint_used: info('A request was let in.'),
   gatehouse_credentials_leaked: warn('Credentials came over plain HTTP.'),
   gatehouse_password_spraying: warn('Logins of many accounts fail from one address.'),
+  gatehouse_audit_pruned: warn('The oldest records were written out and removed.'),
   gatehouse_events_dropped: warn('Events came faster than they could be kept.'),
   gatehouse_authenticated: counted('The credentials of a request were good.'),
   gatehouse_challenged: counted('A request came without credentials.'),

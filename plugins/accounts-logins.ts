@@ -22,13 +22,18 @@ export interface LoginTry {
   /** Of the account that has the name; `null` where none has. */
   readonly id: string | null
   readonly username: string
+  /** Of the request, for the events. */
+  readonly origin?: EventOrigin | undefined
 }
 
+/** Why a login is refused: told in the audit log, never to whoever tries. */
+export type LoginRefusal = 'wrong_password' | 'account_waiting' | 'account_locked'
+
 export interface LoginDefence {
-  /** Counts a login; whether it may be let in, which takes a password that was right. */
-  admit (login: LoginTry, right: boolean): Promise<boolean>
+  /** Counts a login; `null` where it may be let in, which takes a password that was right. */
+  admit (login: LoginTry, right: boolean): Promise<LoginRefusal | null>
   /** The same for the current password of whoever is logged in already: apart, so that strangers cannot keep them from changing it. */
-  admitChange (id: string, right: boolean): Promise<boolean>
+  admitChange (change: { id: string; origin?: EventOrigin | undefined }, right: boolean): Promise<LoginRefusal | null>
   /** Which of these accounts are locked, for logins or for changes. */
   lockedAmong (ids: readonly string[]): Promise<ReadonlySet<string>>
   /** Lets an account try at once, whatever happened before. */
@@ -46,36 +51,36 @@ export function createLoginDefence (stores: Stores, log: FastifyBaseLogger): Log
   }
 
   /** Nobody is locked out by it. */
-  async function noteFailure (): Promise<void> {
+  async function noteFailure (origin: EventOrigin): Promise<void> {
     const now = Date.now()
     if (now >= window.endsAt) window = { endsAt: now + WINDOW_SECONDS * 1000, failures: 0 }
     window.failures += 1
     if (window.failures !== MANY_FAILURES) return
     log.warn({ failures: MANY_FAILURES, windowSeconds: WINDOW_SECONDS }, 'many logins fail')
-    await stores.audit.append({ event: 'authn_login_fail_max', outcome: 'failure', details: { failures: MANY_FAILURES, window_seconds: WINDOW_SECONDS } })
+    await stores.audit.append({ ...origin, event: 'authn_login_fail_max', outcome: 'failure', details: { failures: MANY_FAILURES, window_seconds: WINDOW_SECONDS } })
   }
 
-  async function lock (key: string, id: string): Promise<void> {
+  async function lock (key: string, { id, origin }: { id: string; origin: EventOrigin }): Promise<void> {
     const isLocked = await stores.transaction(async ({ loginAttempts, audit }) => {
       if (!await loginAttempts.lock(key, { failures: LOCK_AFTER })) return false
-      await audit.append({ event: 'authn_login_lock', outcome: 'failure', target: id, reason: 'max_failures', details: { failures: LOCK_AFTER } })
+      await audit.append({ ...origin, event: 'authn_login_lock', outcome: 'failure', target: id, reason: 'max_failures', details: { failures: LOCK_AFTER } })
       return true
     })
     if (isLocked) log.warn({ subject: id, failures: LOCK_AFTER }, 'an account is locked')
   }
 
-  async function settle (key: string, id: string | null, right: boolean): Promise<boolean> {
-    const { counts, failures } = await stores.loginAttempts.settle({ key, right, now: new Date(), delays: DELAYS })
-    if (counts && right) return true
-    if (counts && id !== null && failures >= LOCK_AFTER) await lock(key, id)
-    await noteFailure()
-    return false
+  async function settle (key: string, { id, origin = {} }: Omit<LoginTry, 'username'>, right: boolean): Promise<LoginRefusal | null> {
+    const { counts, failures, locked } = await stores.loginAttempts.settle({ key, right, now: new Date(), delays: DELAYS })
+    if (counts && right) return null
+    if (counts && id !== null && failures >= LOCK_AFTER) await lock(key, { id, origin })
+    await noteFailure(origin)
+    return counts ? 'wrong_password' : locked ? 'account_locked' : 'account_waiting'
   }
 
   return {
-    admit: ({ id, username }, right) => settle(id ?? bucketOf(username), id, right),
+    admit: (login, right) => settle(login.id ?? bucketOf(login.username), login, right),
 
-    admitChange: (id, right) => settle(changeOf(id), id, right),
+    admitChange: (change, right) => settle(changeOf(change.id), change, right),
 
     async lockedAmong (ids) {
       const found = await stores.loginAttempts.find(ids.flatMap((id) => [id, changeOf(id)]))

@@ -12,6 +12,7 @@ import type { EventOrigin } from '../guards/events.ts'
 import type { Principal, PrincipalGrant } from '../guards/principal.ts'
 import type { NewAuditEvent, NewUser, StoreSet, User, UserChange, UserProfile } from '../stores/ports.ts'
 import type { ApiKeyAccounts } from './accounts-api-keys.ts'
+import type { LoginRefusal } from './accounts-logins.ts'
 import type { AccountsOptions } from './accounts-options.ts'
 
 export type { ApiKeyAccounts, ApiKeyRequest, ApiKeyRotationRequest, IssuedApiKey } from './accounts-api-keys.ts'
@@ -40,7 +41,7 @@ export interface Accounts extends ApiKeyAccounts {
    */
   login (credentials: { username: string; password: string; origin?: EventOrigin | undefined }, within?: (user: User, stores: StoreSet) => Promise<void>): Promise<User | null>
   /** The same for a password that comes with every request: what was right a moment ago is not hashed again. */
-  verifyPassword (credentials: { username: string; password: string }): Promise<PrincipalGrant | null>
+  verifyPassword (credentials: { username: string; password: string; origin?: EventOrigin | undefined }): Promise<PrincipalGrant | null>
   /** What the roles of an account allow. */
   scopesOf (user: Pick<User, 'roles'>): readonly string[]
   /** What people change of their own account; `null` when the principal has none. */
@@ -102,25 +103,34 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     return { subject: user.id, scopes: scopesOf(user), roles: user.roles, attributes: { username: user.username }, disabled: user.disabled }
   }
 
-  /** The hash that the password fits, a new one where it was due; `null` for whom it does not let in. */
-  async function accept (found: { user: User; passwordHash: string } | null, { username, password }: { username: string; password: string }): Promise<string | null> {
+  /** Whom the password lets in, with the hash that it fits, a new one where it was due; or why nobody. */
+  async function accept (found: { user: User; passwordHash: string } | null, { username, password, origin }: Credentials): Promise<Accepted | Refused> {
     const matches = await passwords.verify(found?.passwordHash ?? null, password)
     const isRight = matches && found?.user.disabled === false
-    if (!await logins.admit({ id: found?.user.id ?? null, username }, isRight) || found === null) return null
-    if (!passwords.needsRehash(found.passwordHash)) return found.passwordHash
-    const change = { from: found.passwordHash, to: await passwords.hash(password) }
-    return await stores.users.replacePasswordHash(found.user.id, change) ? change.to : change.from
+    const refused = await logins.admit({ id: found?.user.id ?? null, username, origin }, isRight)
+    if (found === null) return { user: null, reason: 'unknown_account', target: null }
+    const { user, passwordHash } = found
+    if (refused !== null) return { user: null, reason: user.disabled ? 'account_disabled' : refused, target: user.id }
+    if (!passwords.needsRehash(passwordHash)) return { user, hash: passwordHash }
+    const change = { from: passwordHash, to: await passwords.hash(password) }
+    return { user, hash: await stores.users.replacePasswordHash(user.id, change) ? change.to : change.from }
   }
 
-  function tellFailed (found: { user: User } | null, { username, origin = {} }: { username: string; origin?: EventOrigin | undefined }): null {
-    const reason = found === null ? 'unknown_account' : found.user.disabled ? 'account_disabled' : 'wrong_password'
-    tellEvent(app.server, { ...origin, event: 'authn_login_fail', outcome: 'failure', actor: hashOfName(username), target: found?.user.id ?? null, scheme: 'password', reason })
+  function tellFailed ({ reason, target }: Refused, { username, origin = {} }: Pick<Credentials, 'username' | 'origin'>): null {
+    tellEvent(app.server, { ...origin, event: 'authn_login_fail', outcome: 'failure', actor: hashOfName(username), target, scheme: 'password', reason })
     return null
   }
 
-  async function endLogins (inside: StoreSet, subject: string, except: Login = {}): Promise<void> {
-    if (app.hasDecorator('tokens')) await app.tokens.revokeSubject(subject, { stores: inside, exceptFamily: except.family })
-    await inside.sessions.removeBySubject(subject, { except: except.session })
+  async function endSessions (inside: StoreSet, subject: string, { except, origin, reason }: LoginsEnd): Promise<void> {
+    for (const target of await inside.sessions.removeBySubject(subject, { except: except?.session })) {
+      await inside.audit.append({ ...origin, event: 'session_expired', outcome: 'success', target, reason })
+    }
+  }
+
+  async function endLogins (inside: StoreSet, subject: string, end: LoginsEnd): Promise<void> {
+    const { except, origin, reason } = end
+    if (app.hasDecorator('tokens')) await app.tokens.revokeSubject(subject, { stores: inside, exceptFamily: except?.family, origin, reason })
+    await endSessions(inside, subject, end)
   }
 
   app.decorate('accounts', Object.freeze<Accounts>({
@@ -138,19 +148,19 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
     },
 
     async login ({ username, password, origin = {} }, within) {
-      const found = await stores.users.findCredentials(username)
-      const hash = await accept(found, { username, password })
-      if (hash === null || found === null) return tellFailed(found, { username, origin })
-      const event = { ...origin, event: 'authn_login_success', outcome: 'success', actor: found.user.id, scheme: 'password' } as const
+      const accepted = await accept(await stores.users.findCredentials(username), { username, password, origin })
+      if (accepted.user === null) return tellFailed(accepted, { username, origin })
+      const { user: { id }, hash } = accepted
+      const event = { ...origin, event: 'authn_login_success', outcome: 'success', actor: id, scheme: 'password' } as const
       if (within === undefined) {
         await stores.audit.append(event)
-        return found.user
+        return accepted.user
       }
       return await stores.transaction(async (inside) => {
         // Written to stand in line: whoever changes the password or turns the account off was before, and is seen, or
         // comes after, and ends what this login writes.
-        const stands = await inside.users.replacePasswordHash(found.user.id, { from: hash, to: hash })
-        const user = stands ? await inside.users.findById(found.user.id) : null
+        const stands = await inside.users.replacePasswordHash(id, { from: hash, to: hash })
+        const user = stands ? await inside.users.findById(id) : null
         if (user === null || user.disabled) return null
         await inside.audit.append(event)
         await within(user, inside)
@@ -158,12 +168,13 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       })
     },
 
-    async verifyPassword ({ username, password }) {
+    async verifyPassword ({ username, password, origin }) {
       const found = await stores.users.findCredentials(username)
       if (found !== null && !found.user.disabled && verifiedPasswords.has(password, found.passwordHash)) return grantOf(found.user)
-      if (await accept(found, { username, password }) === null || found === null) return null
+      const { user } = await accept(found, { username, password, origin })
+      if (user === null || found === null) return null
       verifiedPasswords.add(password, found.passwordHash)
-      return grantOf(found.user)
+      return grantOf(user)
     },
 
     async grantFor (subject) {
@@ -186,15 +197,16 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
       const found = await stores.users.findCredentials(user.username)
       const event = { ...origin, actor: user.id, target: user.id, scheme: principal.scheme }
       const isRight = await passwords.verify(found?.passwordHash ?? null, currentPassword)
-      if (!await logins.admitChange(user.id, isRight) || found === null) {
-        tellEvent(app.server, { ...event, event: 'authn_password_change_fail', outcome: 'failure', reason: 'wrong_password' })
+      const refused = await logins.admitChange({ id: user.id, origin }, isRight)
+      if (refused !== null || found === null) {
+        tellEvent(app.server, { ...event, event: 'authn_password_change_fail', outcome: 'failure', reason: refused })
         throw refusal('validation', { errors: [{ pointer: '/current_password', in: 'body', detail: 'is not your password' }] })
       }
       const to = await passwords.hash(newPassword)
       await stores.transaction(async (inside) => {
         const isReplaced = await inside.users.replacePasswordHash(user.id, { from: found.passwordHash, to })
         if (!isReplaced) throw refusal('conflict', { detail: 'The password was changed meanwhile.' })
-        await endLogins(inside, user.id, loginOf(principal))
+        await endLogins(inside, user.id, { except: loginOf(principal), origin: { ...origin, actor: user.id, scheme: principal.scheme }, reason: 'password_changed' })
         await inside.audit.append({ ...event, event: 'authn_password_change', outcome: 'success' })
         await within?.(inside)
       })
@@ -208,11 +220,11 @@ async function accountsPlugin (app: FastifyInstance, options: AccountsOptions): 
         const user = await inside.users.update(id, change, { keepOne })
         if (user === 'last') throw refusal('conflict', { detail: `The last account with the role ${String(keepOne)} keeps it.` })
         if (user !== null && change.disabled === true) {
-          await endLogins(inside, id)
+          await endLogins(inside, id, { origin, reason: 'account_disabled' })
           await inside.apiKeys.revokeByOwner(id)
         } else if (user !== null && before !== null && !sameNames(before.roles, user.roles)) {
           // An id that was handed out for some rights is never one of others.
-          await inside.sessions.removeBySubject(id)
+          await endSessions(inside, id, { origin, reason: 'roles_changed' })
         }
         if (user !== null && before !== null) {
           for (const event of eventsOf(before, user)) await inside.audit.append({ ...origin, ...event, outcome: 'success', target: id })
@@ -243,8 +255,15 @@ function sameNames (left: readonly string[], right: readonly string[]): boolean 
   return left.length === right.length && left.every((name) => right.includes(name))
 }
 
+interface Credentials { username: string; password: string; origin?: EventOrigin | undefined }
+interface Accepted { user: User; hash: string }
+/** Why nobody is let in, and the account that has the name: for the audit log alone. */
+interface Refused { user: null; reason: LoginRefusal | 'unknown_account' | 'account_disabled'; target: string | null }
+
 /** What a principal is logged in by: a session, or the refresh family that `tokens` names in its tokens. */
 interface Login { family?: string; session?: string }
+/** Why logins end, and the one that stays. */
+interface LoginsEnd { except?: Login | undefined; origin: EventOrigin; reason: string }
 
 function loginOf (principal: Principal): Login {
   if (principal.kind === 'session') return { session: principal.sessionId }

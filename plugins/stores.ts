@@ -9,7 +9,7 @@ import { observed } from './store-changes.ts'
 import { shareChanges } from './store-news.ts'
 
 export type {
-  ApiKey, ApiKeyLimit, ApiKeyRotation, ApiKeyStore, AuditEvent, AuditQuery, AuditStore, Client, ClientStore, Item, ItemStore,
+  ApiKey, ApiKeyLimit, ApiKeyRotation, ApiKeyStore, AuditCut, AuditEvent, AuditQuery, AuditStore, Client, ClientStore, Item, ItemStore,
   LoginAttempts, LoginAttemptStore, LoginDelay, LoginOutcome, LoginVerdict,
   NewAuditEvent, NewClient, NewItem, NewRefreshFamily, NewSession, NewStoredApiKey, NewUser, Page, PageQuery, RefreshFamily,
   RefreshOutcome, RefreshRotation, RefreshToken, RefreshTokenStore, RevocableToken, Revocation, RevocationStore, SearchQuery,

@@ -17,6 +17,10 @@ export interface RevokeSubjectOptions {
   exceptFamily?: string | undefined
   /** What {@link Stores.transaction} hands out. @defaultValue `app.stores` */
   stores?: StoreSet | undefined
+  /** Told in the audit log with each family that ends: `app.eventOrigin(request)`. */
+  origin?: TokenOrigin | undefined
+  /** Told with it, as a code. @defaultValue `'logged_out'` */
+  reason?: string | undefined
 }
 
 /** What the audit log keeps with a revocation. */
@@ -28,7 +32,8 @@ export interface TokenRevocation {
   /** Reads what other processes revoked; after three polls that failed nothing is known any more. */
   poll (): Promise<void>
   revokeToken (tokenId: string, event?: RevocationEvent): Promise<void>
-  revokeFamily (id: string, event?: RevocationEvent): Promise<boolean>
+  /** Tells `event` only where it was this call that ended it. */
+  revokeFamily (id: string, event: RevocationEvent): Promise<boolean>
   /** The access tokens of a family that has ended in the transaction whose stores these are. */
   endAccessTokens (set: StoreSet, family: string, event: RevocationEvent): Promise<void>
   revokeSubject (subject: string, options?: RevokeSubjectOptions): Promise<void>
@@ -71,9 +76,9 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
     revoked.add(set === stores ? entries : entries.map((entry) => ({ ...entry, expiresAt: until })))
   }
 
-  async function endAccessTokens (set: StoreSet, id: string, event?: RevocationEvent): Promise<void> {
+  async function endAccessTokens (set: StoreSet, id: string, event: RevocationEvent): Promise<void> {
     await write(set, [{ kind: 'family', id }])
-    if (event !== undefined) await set.audit.append({ outcome: 'success', target: id, ...event })
+    await set.audit.append({ outcome: 'success', target: id, ...event })
   }
 
   async function confirmed<T> (work: (set: StoreSet) => Promise<T>): Promise<T> {
@@ -101,18 +106,20 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
     async revokeFamily (id, event) {
       return await confirmed(async (set) => {
         const ended = await set.refreshTokens.revokeFamily(id)
-        await endAccessTokens(set, id, event)
+        await write(set, [{ kind: 'family', id }])
+        if (ended) await set.audit.append({ outcome: 'success', target: id, ...event })
         return ended
       })
     },
 
     endAccessTokens,
 
-    async revokeSubject (subject, { exceptFamily, stores: given } = {}) {
+    async revokeSubject (subject, { exceptFamily, stores: given, origin = {}, reason = 'logged_out' } = {}) {
       const revoke = async (set: StoreSet): Promise<void> => {
         const families = await set.refreshTokens.revokeBySubject(subject, { exceptFamily })
         // Dates in tokens are whole seconds: one that was issued in this very second is refused as well.
         await write(set, [{ kind: 'subject', id: subject, issuedBefore: new Date() }, ...families.map((id) => ({ kind: 'family' as const, id }))])
+        for (const target of families) await set.audit.append({ ...origin, event: 'authn_token_revoked', outcome: 'success', target, reason, details: { kind: 'refresh_token' } })
       }
       await (given === undefined || given === stores ? confirmed(revoke) : revoke(given))
     },

@@ -74,8 +74,8 @@ export interface Tokens {
   introspect (token: string, clientId: string): Promise<Introspection>
   /** Ends a token of that client (RFC 7009), a refresh token with its family; whatever else it is changes nothing. */
   revoke (token: string, clientId: string, origin?: TokenOrigin): Promise<void>
-  /** Ends a refresh family and its access tokens; whether it was there and not ended before. */
-  revokeFamily (id: string): Promise<boolean>
+  /** Ends a refresh family and its access tokens; whether it was there and not ended before. `origin` is told in the audit log. */
+  revokeFamily (id: string, options?: { origin?: TokenOrigin | undefined }): Promise<boolean>
   /**
    * Logs a subject out everywhere: ends its refresh families, but for one, and its live access tokens, at once in this
    * process. With `stores`, those of a transaction, it is kept with the change that is the reason, or not at all.
@@ -159,7 +159,7 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
     refresh,
     introspect: reader.introspect,
     revoke: reader.revoke,
-    revokeFamily: (id) => revocation.revokeFamily(id),
+    revokeFamily: (id, { origin = {} } = {}) => revocation.revokeFamily(id, { ...origin, event: 'authn_token_revoked', details: { kind: 'refresh_token' } }),
     revokeSubject: revocation.revokeSubject,
     revokeClient: revocation.revokeClient,
     createClient: clients.create,

@@ -21,11 +21,15 @@ export const oauthRefusal = {
   example: ({ status }: { status: number }) => bodyFor(status, null)
 }
 
+/** How a client authenticates beside the form (RFC 6749 §2.3.1). */
+const basic = 'Basic realm="api", charset="UTF-8"'
+const clientChallenge = { 'WWW-Authenticate': { type: 'string', pattern: '^Basic [ -~]+$', maxLength: 256, examples: [basic], description: 'How a client authenticates (RFC 7617 §2).' } }
+
 /** A response of an OAuth route's schema, with an example of each of `codes`, or of what stands for the status. */
 export function oauthAnswer (status: number, description: string, codes: readonly OauthErrorCode[] = []): object {
   const bodies = codes.length === 0 ? [bodyFor(status, null)] : codes.map((code) => bodyFor(status, code))
   const examples = Object.fromEntries(bodies.map((value) => [value.error, { value }]))
-  return { description, content: { [oauthRefusal.contentType]: { schema: { $ref: 'TokenError#' }, examples } } }
+  return { description, ...(status === 401 ? { headers: clientChallenge } : {}), content: { [oauthRefusal.contentType]: { schema: { $ref: 'TokenError#' }, examples } } }
 }
 
 /** The error handler of an OAuth route; what the client sees is one of few words, the log has the rest. */
@@ -37,7 +41,8 @@ export const oauthErrorHandler: NonNullable<RouteShorthandOptions['errorHandler'
   const code = isOauthError(error) ? error.code : null
   const event = status === 429 ? 'excess_rate_limit_exceeded' : (code ?? 'invalid_request') === 'invalid_request' && status < 500 ? 'input_validation_fail' : null
   if (event !== null) request.server.tellEvent({ ...request.server.eventOrigin(request), event, outcome: 'failure', reason: event === 'input_validation_fail' ? 'invalid_request' : 'quota_exceeded' })
-  if (code === 'invalid_client' && request.headers.authorization !== undefined) void reply.header('www-authenticate', 'Basic realm="api", charset="UTF-8"')
+  // RFC 6749 §5.2 asks for it where Authorization was used, RFC 9110 §15.5.2 with every 401.
+  if (status === 401) void reply.header('www-authenticate', basic)
   if (isRefusal(error) && error.retryAfterSeconds !== undefined) void reply.header('retry-after', String(error.retryAfterSeconds))
   void reply.code(status).type(oauthRefusal.contentType).send(JSON.stringify(bodyFor(status, code)))
 }

@@ -4,8 +4,8 @@ import { sql } from 'kysely'
 import type { Kysely, Selectable } from 'kysely'
 import { CHAIN_START, hashOfRecord } from '../credentials/audit-chain.ts'
 import { atomically } from './engine.ts'
-import { cursorId, limitOf, pageOf } from './pages.ts'
-import type { AuditChainState, AuditEvent, AuditQuery, AuditStore, NewAuditEvent, SealedAuditEvent } from './ports.ts'
+import { cursorId, limitOf, pageOf, PRUNED_AT_ONCE } from './pages.ts'
+import type { AuditChainState, AuditCut, AuditEvent, AuditQuery, AuditStore, NewAuditEvent, SealedAuditEvent } from './ports.ts'
 import type { AuditEventTable, Database } from './tables.ts'
 import { firstUuidV7, pastUuidsV7, timeOfUuidV7, UUID_V7, uuidV7 } from './uuid-v7.ts'
 
@@ -79,15 +79,33 @@ export function createAuditStore (db: Kysely<Database>): AuditStore {
       return rows.map((row): SealedAuditEvent => ({ ...eventOf(row), seq: Number(row.seq), hash: row.hash ?? '' }))
     },
 
+    async prune ({ seq, hash, signature }) {
+      return await atomically(db, async (inside) => {
+        await sql`insert into audit_pruning (id, seq, hash, signature)
+          select 1, seq, hash, cast(${signature} as text) from audit_events where seq = ${seq} and hash = ${hash}
+          on conflict (id) do update set seq = excluded.seq, hash = excluded.hash, signature = excluded.signature where audit_pruning.seq < excluded.seq`.execute(inside)
+        const pruned = await prunedIn(inside)
+        if (pruned === null || seq > pruned.seq) return 0
+        const oldest = inside.selectFrom('audit_events').select('id').where('seq', '<=', seq).orderBy('seq').limit(PRUNED_AT_ONCE)
+        return Number((await inside.deleteFrom('audit_events').where('id', 'in', oldest).executeTakeFirst()).numDeletedRows)
+      })
+    },
+
     async chain () {
       const head = await db.selectFrom('audit_chain').select(['seq', 'hash']).where('id', '=', 1).executeTakeFirst()
       const open = await db.selectFrom('audit_events').select(({ fn }) => [fn.countAll<string | number>().as('count'), fn.min('id').as('oldest')]).where('seq', 'is', null).executeTakeFirstOrThrow()
       return {
         head: head === undefined ? CHAIN_START : { seq: Number(head.seq), hash: head.hash },
+        pruned: await prunedIn(db),
         unsealed: { count: Number(open.count), oldest: timeOf(open.oldest) }
       } satisfies AuditChainState
     }
   }
+}
+
+async function prunedIn (db: Kysely<Database>): Promise<AuditCut | null> {
+  const row = await db.selectFrom('audit_pruning').select(['seq', 'hash', 'signature']).where('id', '=', 1).executeTakeFirst()
+  return row === undefined ? null : { ...row, seq: Number(row.seq) }
 }
 
 type EventRow = Pick<Selectable<AuditEventTable>, typeof COLUMNS[number]>

@@ -31,8 +31,8 @@ export function createLoginAttemptStore (db: Kysely<Database>): LoginAttemptStor
           retry_at: ifOpen(next.retry_at, sql`login_attempts.retry_at`),
           counted: ifOpen<0 | 1>(sql.lit(1), sql.lit(0))
         }))
-        .returning(['counted', 'failures']).executeTakeFirstOrThrow()
-      return { counts: row.counted === 1, failures: row.failures }
+        .returning(['counted', 'failures', 'retry_at']).executeTakeFirstOrThrow()
+      return { counts: row.counted === 1, failures: row.failures, locked: row.retry_at === NEVER }
     },
 
     async lock (key, { failures }) {

@@ -5,6 +5,7 @@ import { apiKeyUse } from './migrations/api-key-use.ts'
 import { apiKeys } from './migrations/api-keys.ts'
 import { auditChain } from './migrations/audit-chain.ts'
 import { auditEvents } from './migrations/audit-events.ts'
+import { auditPruning } from './migrations/audit-pruning.ts'
 import { clients } from './migrations/clients.ts'
 import { items } from './migrations/items.ts'
 import { loginAttempts } from './migrations/login-attempts.ts'
@@ -31,7 +32,8 @@ const migrations: Record<string, Migration> = {
   '0011_signing_keys': signingKeys,
   '0012_audit_events': auditEvents,
   '0013_login_attempts': loginAttempts,
-  '0014_audit_chain': auditChain
+  '0014_audit_chain': auditChain,
+  '0015_audit_pruning': auditPruning
 }
 
 /** The migrator over our own migrations; one that fails leaves nothing behind. */

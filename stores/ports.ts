@@ -14,7 +14,7 @@ import type { SigningKeyStore } from './ports/signing-keys.ts'
 import type { UserStore } from './ports/users.ts'
 
 export type { ApiKey, ApiKeyLimit, ApiKeyRotation, ApiKeyStore, NewStoredApiKey } from './ports/api-keys.ts'
-export type { AuditChainState, AuditEvent, AuditQuery, AuditStore, NewAuditEvent, PastAuditEvent, SealedAuditEvent } from './ports/audit.ts'
+export type { AuditChainState, AuditCut, AuditEvent, AuditQuery, AuditStore, NewAuditEvent, PastAuditEvent, SealedAuditEvent } from './ports/audit.ts'
 export type { Client, ClientStore, NewClient } from './ports/clients.ts'
 export type { Item, ItemStore, NewItem } from './ports/items.ts'
 export type { LoginAttemptStore, LoginAttempts, LoginDelay, LoginOutcome, LoginVerdict } from './ports/login-attempts.ts'

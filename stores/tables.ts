@@ -152,6 +152,14 @@ export interface AuditChainTable {
   hash: string
 }
 
+/** Up to where the chain was removed: one row, or none. */
+export interface AuditPruningTable {
+  id: number
+  seq: ColumnType<string | number, number, number>
+  hash: string
+  signature: string
+}
+
 export interface Database {
   users: UserTable
   user_roles: UserRoleTable
@@ -167,4 +175,5 @@ export interface Database {
   signing_keys: SigningKeyTable
   audit_events: AuditEventTable
   audit_chain: AuditChainTable
+  audit_pruning: AuditPruningTable
 }

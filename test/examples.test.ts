@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import bcrypt from 'bcryptjs'
 import t from 'tap'
+import { parse } from 'yaml'
+import { readDocument } from './fixtures/documents.ts'
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify'
 import { ecKey, startIssuer } from './fixtures/issuer.ts'
 import { forge, claimsWith } from './fixtures/tokens.ts'
@@ -254,4 +256,15 @@ t.test('examples/token-service.ts', async (t) => {
   t.equal((await post('/token/revoke', { token: next.refresh_token })).statusCode, 200)
   t.equal((await reports(next.access_token)).statusCode, 401)
   t.match((await app.inject('/.well-known/oauth-authorization-server')).json(), { issuer, token_endpoint: `${issuer}/token` })
+})
+
+t.test('examples/zap.yaml has the form of a plan, holds no secret, and says that we have not run it', async (t) => {
+  interface Plan { env: { contexts: { name: string; urls: string[] }[] }; jobs: { type: string; parameters?: Record<string, unknown> }[] }
+  const text = readDocument('examples/zap.yaml')
+  const { env: { contexts }, jobs } = parse(text, { strict: true, uniqueKeys: true }) as Plan
+  t.match(contexts, [{ name: 'gatehouse', urls: [/^\$\{TARGET\}$/] }])
+  t.strictSame(jobs.map(({ type }) => type), ['replacer', 'passiveScan-config', 'openapi', 'spider', 'passiveScan-wait', 'activeScan', 'report', 'exitStatus'])
+  t.strictSame([...new Set(jobs.flatMap(({ parameters = {} }) => 'context' in parameters ? [parameters['context']] : []))], ['gatehouse'])
+  t.strictSame([...new Set([...text.matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name))].sort(), ['TARGET', 'TOKEN'])
+  for (const told of [text, readDocument('docs/scans.md')]) t.match(told, /[Ww]e have not run it/)
 })

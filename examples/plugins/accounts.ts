@@ -10,7 +10,7 @@ await app.register(accounts, {
   roles: { reader: ['items:read'], writer: ['items:read', 'items:write'] },
   defaultRoles: ['reader']
 })
-await app.register(basicAuth, { verify: ({ username, password }) => app.accounts.verifyPassword({ username, password }) })
+await app.register(basicAuth, { verify: ({ username, password, request }) => app.accounts.verifyPassword({ username, password, origin: app.eventOrigin(request) }) })
 await app.register(apiKeyAuth, { limits: true, verify: ({ key }) => app.accounts.verifyApiKey(key) })
 await app.register(csrf, { origins: ['https://app.example.com'] })  // browsers send Basic unasked
 await app.register(scopes)

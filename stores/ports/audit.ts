@@ -48,10 +48,22 @@ export interface SealedAuditEvent extends AuditEvent {
   hash: string
 }
 
+/** The end of what is removed from the chain: from the event behind it on the chain is verified. */
+export interface AuditCut {
+  /** Its number. */
+  seq: number
+  /** Its hash. */
+  hash: string
+  /** What tells a later reader that it was no thief who removed it: `gatehouse audit prune` signs number and hash. */
+  signature: string
+}
+
 /** Where the chain stands. */
 export interface AuditChainState {
   /** The last event that has a number; 0 and an empty hash before the first. */
   head: { seq: number; hash: string }
+  /** The last event that was removed, with the signature over it; `null`: none was. */
+  pruned: AuditCut | null
   /** Events that have none yet, and the time of the oldest. */
   unsealed: { count: number; oldest: string | null }
 }
@@ -72,7 +84,7 @@ export interface AuditQuery extends PageQuery {
   to?: Date | undefined
 }
 
-/** What happened: added to, never changed. */
+/** What happened: added to, never changed, and removed only from the old end of the chain. */
 export interface AuditStore {
   /** Keeps an event; inside {@link Stores.transaction} together with the change that it tells of, or not at all. */
   append (event: NewAuditEvent): Promise<AuditEvent>
@@ -87,6 +99,11 @@ export interface AuditStore {
   seal (): Promise<number>
   /** The events after a number, in the order of the chain; `limit` as for pages. */
   sealed (query: { after: number; limit?: number | undefined }): Promise<SealedAuditEvent[]>
+  /**
+   * Removes sealed events up to and with that of the cut, oldest first, at most 1000 a call; how many. The chain says from
+   * then on where it was cut. Removes nothing where no event has that number and hash.
+   */
+  prune (cut: AuditCut): Promise<number>
   /** Where the chain stands. */
   chain (): Promise<AuditChainState>
 }

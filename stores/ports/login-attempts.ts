@@ -26,6 +26,8 @@ export interface LoginOutcome {
   counts: boolean
   /** In a row, with this one. */
   failures: number
+  /** Whether it does not count because the key is locked. */
+  locked: boolean
 }
 
 /** What is known of a key since its last success. */

@@ -228,6 +228,20 @@ t.test('R144 a token is acknowledged as revoked once that is kept, whatever this
   t.equal(await statusOf(await service(t, directory), accessToken), 401, 'another process knows')
 })
 
+t.test('the end of a family is told once, with who did it; that of all families one by one', async (t) => {
+  const app = await service(t, t.testdir({}))
+  const familyOf = async (): Promise<string> => String(decodeJwt((await app.tokens.open(alice)).accessToken)['sid'])
+  const told = async (): Promise<object[]> => (await app.stores.audit.list({ event: 'authn_token_revoked' })).items
+  const [one, two, three] = [await familyOf(), await familyOf(), await familyOf()]
+  const origin = { actor: 'root', ip: '203.0.113.7', method: 'DELETE', route: '/logins/:id', request_id: 'one' }
+  t.equal(await app.tokens.revokeFamily(one, { origin }), true)
+  t.equal(await app.tokens.revokeFamily(one, { origin }), false)
+  t.match(await told(), [{ ...origin, outcome: 'success', target: one, details: { kind: 'refresh_token' } }])
+  await app.tokens.revokeSubject('alice', { origin, exceptFamily: two })
+  t.match(await told(), [{ ...origin, target: three, reason: 'logged_out' }, { target: one }])
+  t.equal((await told()).length, 2, 'the one that stays is not told, nor what had ended')
+})
+
 t.test('R066 a token without a family is one of when its proof began to be checked', async (t) => {
   const app = await service(t, t.testdir({}))
   const authenticatedAt = new Date(Date.now() - 3000)

@@ -3,6 +3,7 @@ import t from 'tap'
 import { securityEvents } from '../../guards/events.ts'
 import { assertRefused, buildDemo, cookieChallenge, form, password } from '../demo.ts'
 import { hear } from '../fixtures/events.ts'
+import { fail, lockOut } from '../fixtures/failed-logins.ts'
 import { cookieOf, fromHere, signInAt } from '../fixtures/page-session.ts'
 import type { InjectOptions } from 'fastify'
 import type { Demo, Headers, Person } from '../demo.ts'
@@ -33,6 +34,7 @@ t.test('R200 R201 what changes something is recorded with it: who, what, from wh
   const tokens = (await demo.send(post('/token', { grant_type: 'password', username: 'alice', password }))).json<{ access_token: string; refresh_token: string }>()
   const first = await session(alice)
   const other = 'another lamp beside the harbour'
+  const [sessionId, familyId] = [/^[\w-]{43}$/, /^[0-9a-f-]{36}$/]
   const [me, boss] = [{ actor: alice.id }, { actor: root.id, scheme: 'bearer' }]
 
   const rows: [title: string, request: InjectOptions | (() => InjectOptions | Promise<InjectOptions>), expected: object[]][] = [
@@ -45,13 +47,18 @@ t.test('R200 R201 what changes something is recorded with it: who, what, from wh
     ['a new key', json('POST', '/api-keys', headers, { name: 'ci', scopes: ['items:read'] }), [{ event: 'authn_token_created', ...me, target: String, details: { kind: 'api_key', scopes: ['items:read'] } }]],
     ['rotation of a key', json('POST', `/api-keys/${key.id}/rotate`, headers, {}), [{ event: 'authn_token_created', ...me, reason: 'rotation', details: { kind: 'api_key' } }]],
     ['the end of a key', { method: 'DELETE', url: `/api-keys/${key.id}`, headers }, [{ event: 'authn_token_revoked', ...me, target: key.id, details: { kind: 'api_key' } }]],
-    ['roles', json('PATCH', `/admin/users/${alice.id}`, admin, { roles: ['viewer'] }), [{ event: 'authz_change', ...boss, target: alice.id, details: { from: ['editor'], to: ['viewer'] } }]],
+    ['roles, which end sessions', json('PATCH', `/admin/users/${alice.id}`, admin, { roles: ['viewer'] }), [...Array<object>(2).fill({ event: 'session_expired', ...boss, target: sessionId, reason: 'roles_changed' }), { event: 'authz_change', ...boss, target: alice.id, details: { from: ['editor'], to: ['viewer'] } }]],
     ['the same roles again', json('PATCH', `/admin/users/${alice.id}`, admin, { roles: ['viewer'] }), []],
-    ['turned off', json('PATCH', `/admin/users/${alice.id}`, admin, { disabled: true }), [{ event: 'user_archived', ...boss, target: alice.id }]],
+    ['login before it is turned off', login('alice'), [{ event: 'authn_login_success', ...me }, { event: 'session_created', ...me }]],
+    ['turned off, which ends all logins', json('PATCH', `/admin/users/${alice.id}`, admin, { disabled: true }), [...Array<object>(3).fill({ event: 'authn_token_revoked', ...boss, target: familyId, reason: 'account_disabled', details: { kind: 'refresh_token' } }), { event: 'session_expired', ...boss, target: sessionId, reason: 'account_disabled' }, { event: 'user_archived', ...boss, target: alice.id }]],
     ['turned on', json('PATCH', `/admin/users/${alice.id}`, admin, { disabled: false }), [{ event: 'gatehouse_user_restored', ...boss, target: alice.id }]],
     ['a new client', json('POST', '/admin/clients', admin, { name: 'two', grants: ['client_credentials'], scopes: ['items:read'] }), [{ event: 'gatehouse_client_created', ...boss, target: String }]],
     ['the end of a client', { method: 'DELETE', url: `/admin/clients/${clientId}`, headers: admin }, [{ event: 'gatehouse_client_revoked', ...boss, target: clientId }]],
-    ['change of password', async () => json('PUT', '/users/me/password', await demo.token(alice), { current_password: password, new_password: other }), [{ event: 'authn_password_change', ...me, target: alice.id, scheme: 'bearer' }]]
+    ['login before the change', login('alice'), [{ event: 'authn_login_success', ...me }, { event: 'session_created', ...me }]],
+    ['change of password, which ends other logins', async () => {
+      await demo.token(alice)
+      return json('PUT', '/users/me/password', await demo.token(alice), { current_password: password, new_password: other })
+    }, [{ event: 'authn_token_revoked', ...me, target: familyId, reason: 'password_changed' }, { event: 'session_expired', ...me, scheme: 'bearer', target: sessionId, reason: 'password_changed' }, { event: 'authn_password_change', ...me, target: alice.id, scheme: 'bearer' }]]
   ]
 
   for (const [title, request, expected] of rows) {
@@ -73,11 +80,16 @@ t.test('R200 what fails is recorded, and never the name that was tried', async (
   const alice = await demo.person('alice')
   const off = await demo.person('carol')
   await demo.app.accounts.update(off.id, { disabled: true })
+  const [slow, closed] = [await demo.person('dora'), await demo.person('emil')]
+  await fail(demo.app.stores, slow.id, { times: 5, waitSeconds: 86_400 })
+  await lockOut(demo.app.stores, closed.id)
   const headers = await demo.token(alice)
   const { id: item } = (await demo.send(json('POST', '/items', await demo.token(await demo.person('bob')), { title: 'a lamp' }))).json<{ id: string }>()
   const hashed = { actor: /^name:[0-9a-f]{32}$/ }
   const rows: [title: string, request: InjectOptions, expected: object[]][] = [
     ['a wrong password', login('alice', 'wrong password'), [{ event: 'authn_login_fail', ...hashed, target: alice.id, scheme: 'password', reason: 'wrong_password' }]],
+    ['the right one while the account waits', login('dora'), [{ event: 'authn_login_fail', ...hashed, target: slow.id, reason: 'account_waiting' }]],
+    ['the right one while it is locked', login('emil'), [{ event: 'authn_login_fail', ...hashed, target: closed.id, reason: 'account_locked' }]],
     ['an unknown name', login('nobody'), [{ event: 'authn_login_fail', ...hashed, target: null, reason: 'unknown_account' }]],
     ['a disabled account', login('carol'), [{ event: 'authn_login_fail', ...hashed, target: off.id, reason: 'account_disabled' }]],
     ['the same for a token', post('/token', { grant_type: 'password', username: 'alice', password: 'wrong' }), [{ event: 'authn_login_fail', target: alice.id }]],

@@ -121,13 +121,13 @@ t.test('R133 R135 R136 what a client is refused for', async (t) => {
   const basic = basicOf(id, secret)
   const wrong = 'A'.repeat(43)
   const rows: [string, Record<string, string>, Headers, { status: number; error: string; challenge?: string }][] = [
-    ['no secret', { client_id: id }, {}, { status: 401, error: 'invalid_client' }],
+    ['no secret', { client_id: id }, {}, { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['R138 the public client', {}, {}, { status: 400, error: 'unauthorized_client' }],
-    ['a wrong secret in the form', { client_id: id, client_secret: wrong }, {}, { status: 401, error: 'invalid_client' }],
+    ['a wrong secret in the form', { client_id: id, client_secret: wrong }, {}, { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['a wrong secret by Basic', {}, basicOf(id, wrong), { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['an unknown client', {}, basicOf('client_0000000000000000000000', secret), { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['an id that cannot be', {}, basicOf("client_' or 1=1", secret), { status: 401, error: 'invalid_client', challenge: basicChallenge }],
-    ['an id with a NUL', { client_id: `${id}\0`, client_secret: secret }, {}, { status: 401, error: 'invalid_client' }],
+    ['an id with a NUL', { client_id: `${id}\0`, client_secret: secret }, {}, { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['a revoked client', {}, basicOf(gone.client_id, gone.client_secret), { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['base64 that is not canonical', {}, { authorization: String(basic['authorization']).replace(/=*$/, '') + '=====' }, { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['half an escape', {}, basicOf(`${id}%`, secret), { status: 401, error: 'invalid_client', challenge: basicChallenge }],

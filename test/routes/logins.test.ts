@@ -55,6 +55,8 @@ t.test('R089 the hundredth failure in a row locks, which is told; time does not 
   clock.advance(DAY_SECONDS)
   const headers = await demo.token(boss)
   for (const way of [byToken, bySession, byBasic]) t.equal(await isLetIn(demo, way('alice', password)), false)
+  await demo.app.audit.flush()
+  t.match((await demo.app.stores.audit.list({ event: 'authn_login_fail', subject: alice.id, limit: 1 })).items, [{ reason: 'account_locked' }])
 
   const refusals: [string, InjectOptions, Refused][] = [
     ['nobody in particular', unlock({}, alice.id), { status: 401, code: 'credentials_required', challenge: ['Bearer realm="api", scope="admin"', cookieChallenge] }],
@@ -70,7 +72,7 @@ t.test('R089 the hundredth failure in a row locks, which is told; time does not 
   const told = async (event: string) => (await demo.app.stores.audit.list({ event })).items
   const [unlocked, locked] = [await told('authn_login_unlock'), await told('authn_login_lock')]
   t.match(unlocked, [{ outcome: 'success', actor: boss.id, target: alice.id, method: 'POST', route: '/admin/users/:id/unlock', ip: /^10\./, request_id: String }])
-  t.match(locked, [{ outcome: 'failure', target: alice.id, reason: 'max_failures', details: { failures: 100 } }])
+  t.match(locked, [{ outcome: 'failure', target: alice.id, reason: 'max_failures', details: { failures: 100 }, method: 'POST', route: '/token', ip: /^10\./, request_id: String }])
   t.strictSame([unlocked.length, locked.length], [1, 1], 'each is told once')
   t.equal(demo.log.filter((line) => line.includes('an account is locked')).length, 1)
 })

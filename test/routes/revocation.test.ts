@@ -113,10 +113,10 @@ t.test('R006 R130 R133 R145 what /token/revoke and /token/introspect refuse', as
     ['no token', {}, basic, 400, 'invalid_request'],
     ['an empty token', { token: '' }, basic, 400, 'invalid_request'],
     ['a wrong secret', { token }, wrong, 401, 'invalid_client', basicChallenge],
-    ['an unknown client', { token, client_id: 'other' }, {}, 401, 'invalid_client']
+    ['an unknown client', { token, client_id: 'other' }, {}, 401, 'invalid_client', basicChallenge]
   ]
   for (const url of ['/token/revoke', '/token/introspect']) {
-    for (const [title, fields, headers, status, error, challenge] of [...refusals, ...(url === '/token/introspect' ? [['R145 the public client', { token }, {}, 401, 'invalid_client'] as const] : [])]) {
+    for (const [title, fields, headers, status, error, challenge] of [...refusals, ...(url === '/token/introspect' ? [['R145 the public client', { token }, {}, 401, 'invalid_client', basicChallenge] as const] : [])]) {
       await t.test(`${url}: ${title}`, async (t) => {
         const answer = await post(demo, url, fields, headers)
         t.equal(answer.statusCode, status)

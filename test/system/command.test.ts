@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
 import t from 'tap'
@@ -11,11 +11,13 @@ import { fileFindings } from '../../cli/doctor-files.ts'
 import { rules } from '../../cli/doctor-rules.ts'
 import { exitCodeOf } from '../../cli/failure.ts'
 import { createProgram } from '../../cli/program.ts'
+import { verifyChain } from '../../credentials/audit-chain.ts'
 import { buildServer } from '../fixtures/process.ts'
 import { root } from '../fixtures/documents.ts'
 import { selfSigned } from '../fixtures/certificate.ts'
 import type { Command } from 'commander'
 import type { Test } from 'tap'
+import type { ChainedRecord } from '../../credentials/audit-chain.ts'
 
 interface Ended { code: number | null; stdout: string; stderr: string }
 type Environment = Readonly<Record<string, string>>
@@ -180,6 +182,43 @@ t.test('the audit log: verified, written out, and compared with a checkpoint', a
   t.match(await run(['audit', 'verify', '--checkpoint', file, '--json'], { environment }), { code: 1, stdout: /"kind": "missing"/ }, 'a checkpoint shows it')
   await writeFile(file, (await readFile(file, 'utf8')).replace('"checkpoint":"ey', '"checkpoint":"eX'))
   assertFailure(t, await run(['audit', 'verify', '--checkpoint', file], { environment }), /checkpoint\.json is no checkpoint/)
+})
+
+t.test('R206 the audit log: its old end is written out, signed and removed', async (t) => {
+  const environment = development('pruned')
+  json(await run('users create alice --email alice@example.com --json', { environment, input: password }))
+  json(await run('users unlock alice --json', { environment }))
+  const written = join(directory, 'audit-2026.jsonl')
+  const prune = (...more: string[]) => run(['audit', 'prune', '--before', new Date().toISOString(), '--to', written, ...more], { environment })
+  await writeFile(written, '')
+  assertFailure(t, await prune(), /audit-2026\.jsonl cannot be made: it is there already/)
+  await rm(written)
+  const nothing = await run(['audit', 'prune', '--before', '2020-01-01', '--to', written], { environment })
+  t.match(nothing, { code: 0, stdout: 'no sealed record is as old as that\n' })
+  t.notOk(existsSync(written))
+  t.equal((await run(['audit', 'prune', '--before', '2999-01-01', '--to', written], { environment })).code, 2, 'a date that is not over')
+  const { removed, through } = json<{ removed: number; through: { seq: number } }>(await prune('--json'))
+  t.equal(removed, through.seq)
+  const kept = readFileSync(written, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as ChainedRecord)
+  t.equal((await stat(written)).mode & 0o777, 0o600)
+  t.match(await verifyChain(kept), { verified: through, fault: null }, 'R206 what was removed is in the file, as it was sealed')
+  json(await run('users create bob --email bob@example.com --json', { environment, input: password }))
+  const rest = (await run('audit export', { environment })).stdout.trim().split('\n').map((line) => JSON.parse(line) as ChainedRecord)
+  t.equal(rest[0]?.seq, through.seq + 1)
+  t.ok(rest.some(({ event }) => event === 'gatehouse_audit_pruned'))
+  t.match(await run('audit verify', { environment }), { code: 0, stdout: `those up to ${String(through.seq)} were removed by gatehouse audit prune\n` })
+  const { DatabaseSync } = await import('@photostructure/sqlite')
+  const database = new DatabaseSync(join(directory, 'pruned', 'gatehouse.sqlite'))
+  database.exec(`delete from audit_events where seq = ${String(through.seq + 1)}; update audit_pruning set seq = seq + 1`)
+  t.match(await run('audit verify --json', { environment }), { code: 1, stdout: /"kind": "missing",\s+"seq": 1,/ }, 'whoever has no key cannot cut it')
+  const { checkpoint } = json<{ checkpoint: string }>(await run('audit export --checkpoint', { environment }))
+  const { seq, hash } = JSON.parse(Buffer.from(checkpoint.split('.')[1] ?? '', 'base64url').toString()) as { seq: number; hash: string }
+  database.prepare('update audit_pruning set seq = ?, hash = ?, signature = ?').run(seq, hash, checkpoint)
+  database.close()
+  t.match(await run('audit verify --json', { environment }), { code: 1, stdout: /"kind": "missing"/ }, 'nor with a checkpoint, which anybody may have')
+  await rm(written)
+  assertFailure(t, await prune(), /record 1 is not as it was sealed: nothing is removed/)
+  t.notOk(existsSync(written))
 })
 
 t.test('migrations, up and down', async (t) => {

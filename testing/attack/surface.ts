@@ -38,7 +38,7 @@ function isObject (value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** `/items/{id}` as Fastify writes it. */
 function patternOf (path: string): string {
-  return path.replace(/\{([^}]+)\}/g, ':$1')
+  return path.replace(/\{([^{}]+)\}/g, ':$1')
 }
 
 /** The schema with everything that it refers to in its place. */

@@ -72,7 +72,7 @@ export const auditChecks: readonly StoreCheck[] = [
 
   storeCheck('R206 audit: sealed once, in one chain without gaps, however many seal at once', async (stores, all) => {
     const { audit } = stores
-    assert.deepEqual(await audit.chain(), { head: CHAIN_START, unsealed: { count: 0, oldest: null } })
+    assert.deepEqual(await audit.chain(), { head: CHAIN_START, pruned: null, unsealed: { count: 0, oldest: null } })
     assert.equal(await audit.seal(), 0)
     const oldest = await audit.append(whole)
     await Promise.all(all.map(({ audit }, index) => audit.appendAll(Array.from({ length: 300 }, () => ({ event: 'authz_fail', outcome: 'failure' as const, actor: String(index), at: new Date() })))))
@@ -96,6 +96,39 @@ export const auditChecks: readonly StoreCheck[] = [
     assert.equal(await audit.seal(), 1)
     assert.deepEqual((await audit.sealed({ after: 0 })).map(({ seq, event }) => [seq, event]), [[1, whole.event]])
     assert.deepEqual(await audit.sealed({ after: 1 }), [])
+  }),
+
+  storeCheck('R206 audit: the old end of the chain is removed up to a cut, and what is left is verified from there', async (stores, all) => {
+    const { audit } = stores
+    await audit.appendAll(Array.from({ length: 1205 }, () => ({ event: 'authz_fail', outcome: 'failure' as const, at: new Date() })))
+    for (let sealed = 1; sealed > 0;) sealed = await audit.seal()
+    const unsealed = await audit.append(whole)
+    const [last] = await audit.sealed({ after: 1199, limit: 1 })
+    assert.ok(last !== undefined)
+    const cut = { seq: 1200, hash: last.hash, signature: 'signed' }
+    for (const wrong of [{ ...cut, hash: 'x' }, { ...cut, seq: 1201 }, { ...cut, seq: 9999 }]) assert.equal(await audit.prune(wrong), 0, 'no event has that number and hash')
+    assert.deepEqual([(await audit.chain()).pruned, (await recordsOf(stores)).length], [null, 1205])
+
+    const removed = await inParallel(all, 4, ({ audit }) => audit.prune(cut))
+    assert.equal(removed.reduce((sum, each) => sum + each, 0), 1200)
+    assert.ok(removed.every((count) => count <= 1000), 'at most 1000 a call')
+    const { head, pruned } = await audit.chain()
+    assert.deepEqual(pruned, cut)
+    const left = await audit.sealed({ after: 0 })
+    assert.deepEqual(left.map(({ seq }) => seq), [1201, 1202, 1203, 1204, 1205])
+    assert.deepEqual(await verifyChain(left, { from: cut, heads: [head] }), { verified: head, fault: null })
+    assert.deepEqual((await verifyChain(left, { heads: [head] })).fault, { kind: 'missing', seq: 1, id: null }, 'not without the cut')
+    assert.equal((await verifyChain(left, { from: { ...cut, hash: 'x' } })).fault?.kind, 'altered')
+    assert.deepEqual((await verifyChain(left, { from: cut, heads: [{ seq: 1200, hash: 'x' }] })).fault, { kind: 'altered', seq: 1200, id: null }, 'a checkpoint at the cut')
+
+    assert.equal(await audit.prune({ seq: 1100, hash: '', signature: 'older' }), 0)
+    assert.deepEqual((await audit.chain()).pruned, cut, 'it never goes back')
+    assert.equal(await audit.prune({ ...head, signature: 'all' }), 5)
+    assert.deepEqual(await audit.list(), { items: [unsealed] }, 'what has no seal stays')
+    await audit.seal()
+    const [next] = await audit.sealed({ after: 0 })
+    assert.equal(next?.seq, 1206, 'and the chain goes on')
+    assert.equal((await verifyChain([next], { from: head })).fault, null)
   })
 ]
 

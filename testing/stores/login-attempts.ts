@@ -16,23 +16,23 @@ export const loginAttemptChecks: readonly StoreCheck[] = [
     const steps = [[0, 0], [0, 0], [0, 1], [1, 2], [3, 2], [5, 60], [65, 60]] as const
     for (const [index, [at, wait]] of steps.entries()) {
       const failures = index + 1
-      assert.deepEqual(await loginAttempts.settle(verdictOf(false, { now: inSeconds(at, now) })), { counts: true, failures })
+      assert.deepEqual(await loginAttempts.settle(verdictOf(false, { now: inSeconds(at, now) })), { counts: true, failures, locked: false })
       const retryAt = wait === 0 ? null : inSeconds(at + wait, now).toISOString()
       assert.deepEqual(await loginAttempts.find(['alice']), [{ key: 'alice', attempts: failures, failures, locked: false, retry_at: retryAt }])
     }
-    assert.deepEqual(await loginAttempts.settle(verdictOf(true, { now: inSeconds(125, now) })), { counts: true, failures: 0 })
+    assert.deepEqual(await loginAttempts.settle(verdictOf(true, { now: inSeconds(125, now) })), { counts: true, failures: 0, locked: false })
     assert.deepEqual(await loginAttempts.find(['alice']), [])
-    assert.deepEqual(await loginAttempts.settle(verdictOf(false, { now: inSeconds(125, now) })), { counts: true, failures: 1 })
+    assert.deepEqual(await loginAttempts.settle(verdictOf(false, { now: inSeconds(125, now) })), { counts: true, failures: 1, locked: false })
   }),
 
   storeCheck('R089 login attempts: while a key waits no verdict counts, nor makes it wait longer', async ({ loginAttempts }) => {
     for (let n = 0; n < 3; n++) await loginAttempts.settle(verdictOf(false))
     for (const right of [false, true, true]) {
-      assert.deepEqual(await loginAttempts.settle(verdictOf(right, { now: inSeconds(0.999, now) })), { counts: false, failures: 3 })
+      assert.deepEqual(await loginAttempts.settle(verdictOf(right, { now: inSeconds(0.999, now) })), { counts: false, failures: 3, locked: false })
     }
     assert.deepEqual(await loginAttempts.find(['alice']), [{ key: 'alice', attempts: 6, failures: 3, locked: false, retry_at: inSeconds(1, now).toISOString() }])
-    assert.deepEqual(await loginAttempts.settle(verdictOf(true, { key: 'bob' })), { counts: true, failures: 0 }, 'others do not wait')
-    assert.deepEqual(await loginAttempts.settle(verdictOf(true, { now: inSeconds(1, now) })), { counts: true, failures: 0 })
+    assert.deepEqual(await loginAttempts.settle(verdictOf(true, { key: 'bob' })), { counts: true, failures: 0, locked: false }, 'others do not wait')
+    assert.deepEqual(await loginAttempts.settle(verdictOf(true, { now: inSeconds(1, now) })), { counts: true, failures: 0, locked: false })
   }),
 
   storeCheck('R091 login attempts: of 50 wrong ones at once 50 count, over all connections', async ({ loginAttempts }, all) => {
@@ -61,12 +61,12 @@ export const loginAttemptChecks: readonly StoreCheck[] = [
     assert.equal(await loginAttempts.lock('alice', { failures: 4 }), false, 'it has one less')
     const locking = await inParallel(all, 10, (stores) => stores.loginAttempts.lock('alice', { failures: 3 }))
     assert.equal(locking.filter((isMine) => isMine).length, 1)
-    assert.deepEqual(await loginAttempts.settle(verdictOf(true, { now: new Date('9000-01-01') })), { counts: false, failures: 3 })
+    assert.deepEqual(await loginAttempts.settle(verdictOf(true, { now: new Date('9000-01-01') })), { counts: false, failures: 3, locked: true })
     assert.deepEqual(await loginAttempts.find(['bob', 'alice']), [{ key: 'alice', attempts: 4, failures: 3, locked: true, retry_at: null }])
     const resetting = await inParallel(all, 10, (stores) => stores.loginAttempts.reset('alice'))
     assert.equal(resetting.filter((isMine) => isMine).length, 1)
     assert.deepEqual(await loginAttempts.find(['alice']), [])
-    assert.deepEqual(await loginAttempts.settle(verdictOf(true)), { counts: true, failures: 0 })
+    assert.deepEqual(await loginAttempts.settle(verdictOf(true)), { counts: true, failures: 0, locked: false })
     assert.equal(await loginAttempts.reset('alice'), false, 'there is nothing to forget')
     assert.deepEqual(await loginAttempts.find([]), [])
   })
