@@ -27,6 +27,8 @@ export interface TokenRevocation {
   has (token: RevokedToken): boolean
   /** Reads what other processes revoked; after three polls that failed nothing is known any more. */
   poll (): Promise<void>
+  /** Reads it where nothing is known any more. */
+  assertKnown (): Promise<void>
   revokeToken (tokenId: string, event?: RevocationEvent): Promise<void>
   revokeFamily (id: string, event?: RevocationEvent): Promise<boolean>
   /** The access tokens of a family that has ended in the transaction whose stores these are. */
@@ -59,6 +61,10 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
     polledAt = startedAt
   }
 
+  function isBlind (): boolean {
+    return performance.now() - polledAt > blindAfterSeconds * 1000
+  }
+
   function entriesOf (reasons: readonly Reason[]): Revocation[] {
     const expiresAt = new Date(Date.now() + LONGEST_LIFE_SECONDS * 1000)
     return reasons.map(({ kind, id, issuedBefore }) => ({ kind, id, issuedBefore: issuedBefore ?? null, expiresAt }))
@@ -86,8 +92,12 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
   return {
     poll,
 
+    async assertKnown () {
+      if (isBlind()) await poll()
+    },
+
     has (token) {
-      if (performance.now() - polledAt > blindAfterSeconds * 1000) throw refusal('unavailable', { reason: 'what was revoked is not known', retryAfterSeconds: pollSeconds })
+      if (isBlind()) throw refusal('unavailable', { reason: 'what was revoked is not known', retryAfterSeconds: pollSeconds })
       return revoked.has(token, Date.now())
     },
 
