@@ -131,7 +131,7 @@ export async function buildApp (configuration: Configuration, logger: FastifySer
   if (configuration.docs === 'public') await app.register(openapi, document)
   else await app.register(openapi, configuration.docs === 'none' ? { ...document, docs: false, json: false, yaml: false } : { ...document, access: [basicLimit, app.anyOf(app.basic, app.session), app.requireScopes('admin')] })
 
-  await app.register(metrics, { access: [basicLimit, app.anyOf(app.bearer, app.basic), app.requireScopes('admin')] })
+  await app.register(metrics, { access: [app.anyOf(app.bearer, app.apiKey), app.requireScopes('admin')] })
   await app.register(tokenRoutes, { passwordGrant: true })
   await app.register(wellKnownRoutes, { scopes: Object.keys(SCOPES), passwordGrant: true })
   const signInLimits = [

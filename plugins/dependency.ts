@@ -12,15 +12,28 @@ export interface DependencyChange {
 }
 
 const changes = channel('gatehouse:dependency')
+const states = new Map<string, DependencyChange['state']>()
 
 /** Tells whoever counts outages. */
 export function publishDependency (change: DependencyChange): void {
+  states.set(change.name, change.state)
   changes.publish(change)
+}
+
+/** What this process depends on, as it was told last: whoever listens from now on has missed what was told before. */
+export function knownDependencies (): DependencyChange[] {
+  return [...states].map(([name, state]) => ({ name, state }))
+}
+
+/** What begins is up until it is told to be down; that is no change to tell. */
+export function expectDependency (name: string): void {
+  states.set(name, 'up')
 }
 
 /** Takes what is heard of a dependency, and tells what changed. */
 export function watchDependency (name: string, log: FastifyBaseLogger): TellState {
   let isUp = true
+  expectDependency(name)
   return function tell (isUpNow, cause) {
     if (isUpNow === isUp) return
     isUp = isUpNow

@@ -7,6 +7,7 @@ import { EVENT_CHANNEL, securityEvents } from '../guards/events.ts'
 import { nodeOf } from '../guards/guard.ts'
 import { recordOf } from '../guards/route.ts'
 import { assertKnownOptions, invalid } from '../guards/scheme-options.ts'
+import { knownDependencies } from './dependency.ts'
 import { useGuards } from './guards.ts'
 import type { FastifyInstance } from 'fastify'
 import type { Registry as PrometheusRegistry } from 'prom-client'
@@ -114,6 +115,7 @@ async function metricsPlugin (app: FastifyInstance, options: MetricsOptions): Pr
 
   subscribe(EVENT_CHANNEL, hear)
   subscribe(DEPENDENCY_CHANNEL, hearDependency)
+  for (const dependency of knownDependencies()) hearDependency(dependency)
   app.addHook('onClose', (_app, done) => {
     unsubscribe(EVENT_CHANNEL, hear)
     unsubscribe(DEPENDENCY_CHANNEL, hearDependency)
@@ -123,7 +125,8 @@ async function metricsPlugin (app: FastifyInstance, options: MetricsOptions): Pr
     if (!request.is404 && (recordOf({ config: request.routeOptions.config })?.plan.access ?? 'undeclared') === 'undeclared') undeclared.inc()
     done()
   })
-  app.get(path, { onRequest: [...access], schema: { hide: true } }, async (_request, reply) => {
+  const config = { neverShed: 'What happens under pressure is to be seen' }
+  app.get(path, { onRequest: [...access], config, schema: { hide: true } }, async (_request, reply) => {
     void reply.header('cache-control', 'no-store').type(registry.contentType)
     return await registry.metrics()
   })

@@ -2,7 +2,7 @@
 // Redis keeps nothing here that must not be lost, and nobody believes it a credential.
 import fp from 'fastify-plugin'
 import { fault } from '../errors.ts'
-import { publishDependency } from './dependency.ts'
+import { expectDependency, publishDependency } from './dependency.ts'
 import { openConnection } from './redis-connection.ts'
 import { resolveRedisOptions } from './redis-options.ts'
 import type { FastifyInstance } from 'fastify'
@@ -41,6 +41,7 @@ async function redisPlugin (app: FastifyInstance, options: RedisOptions): Promis
   const early = counters.find((name) => app.hasDecorator(name))
   if (early !== undefined) throw fault('GATEHOUSE_REDIS_LATE', `app.${early} is there already`)
   let saidDown = false
+  expectDependency('redis')
 
   function onDown (reason: string): void {
     if (saidDown) return

@@ -1,4 +1,5 @@
 // When sessions were used, written off the path of a request, and now and then; and what has ended, forgotten.
+import { pruneAll } from './store-pruning.ts'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Session, Stores } from '../stores/ports.ts'
 
@@ -20,13 +21,14 @@ export interface SessionUpkeep {
 
 export function createSessionUpkeep ({ stores, settings: { idleMs, touchMs }, log }: SessionUpkeepParts): SessionUpkeep {
   const writing = new Map<string, Promise<unknown>>()
+  let stopped = false
 
   function write (key: string, work: () => Promise<unknown>, failed: string): void {
     if (writing.has(key)) return
     writing.set(key, work().catch((error: unknown) => { log.warn({ err: error }, failed) }).finally(() => writing.delete(key)))
   }
 
-  const timer = setInterval(() => { write('prune', () => stores.sessions.prune(new Date()), 'sessions that ended are not forgotten yet') }, PRUNE_EVERY_MS).unref()
+  const timer = setInterval(() => { write('prune', () => pruneAll(stores.sessions, () => stopped), 'sessions that ended are not forgotten yet') }, PRUNE_EVERY_MS).unref()
 
   return {
     use ({ id, last_seen_at: lastSeenAt }) {
@@ -36,6 +38,7 @@ export function createSessionUpkeep ({ stores, settings: { idleMs, touchMs }, lo
       write(id, () => stores.sessions.touch(id, { at: new Date(now), idleExpiresAt: new Date(now + idleMs) }), 'when a session was used is not written')
     },
     async stop () {
+      stopped = true
       clearInterval(timer)
       await Promise.all(writing.values())
     }

@@ -31,6 +31,8 @@ export interface TokenRevocation {
   has (token: RevokedToken): boolean
   /** Reads what other processes revoked; after three polls that failed nothing is known any more. */
   poll (): Promise<void>
+  /** Reads it where nothing is known any more. */
+  assertKnown (): Promise<void>
   revokeToken (tokenId: string, event?: RevocationEvent): Promise<void>
   /** Tells `event` only where it was this call that ended it. */
   revokeFamily (id: string, event: RevocationEvent): Promise<boolean>
@@ -64,6 +66,10 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
     polledAt = startedAt
   }
 
+  function isBlind (): boolean {
+    return performance.now() - polledAt > blindAfterSeconds * 1000
+  }
+
   function entriesOf (reasons: readonly Reason[]): Revocation[] {
     const expiresAt = new Date(Date.now() + LONGEST_LIFE_SECONDS * 1000)
     return reasons.map(({ kind, id, issuedBefore }) => ({ kind, id, issuedBefore: issuedBefore ?? null, expiresAt }))
@@ -91,8 +97,12 @@ export async function openTokenRevocation (stores: Stores, { pollSeconds }: Toke
   return {
     poll,
 
+    async assertKnown () {
+      if (isBlind()) await poll()
+    },
+
     has (token) {
-      if (performance.now() - polledAt > blindAfterSeconds * 1000) throw refusal('unavailable', { reason: 'what was revoked is not known', retryAfterSeconds: pollSeconds })
+      if (isBlind()) throw refusal('unavailable', { reason: 'what was revoked is not known', retryAfterSeconds: pollSeconds })
       return revoked.has(token, Date.now())
     },
 

@@ -1,6 +1,7 @@
 // What goes on by itself: reading what other processes revoked and rotated, replacing keys, forgetting what has ended.
 import type { FastifyBaseLogger } from 'fastify'
 import { onStoreChange } from './store-changes.ts'
+import { pruneAll } from './store-pruning.ts'
 import type { Stores } from '../stores/ports.ts'
 import type { TokenKeys } from './tokens-keys.ts'
 import type { TokensSettings } from './tokens-options.ts'
@@ -51,15 +52,8 @@ export function createTokenUpkeep ({ stores, settings, keys, revocation, log }: 
     })
   }
 
-  /** A store forgets so much at a time: more comes in than that where many log in. */
-  async function pruneAll (store: { prune (now: Date): Promise<number> }): Promise<void> {
-    const now = new Date()
-    let isMore = true
-    while (isMore && !stopped) isMore = await store.prune(now) > 0
-  }
-
   async function prune (): Promise<void> {
-    for (const store of [stores.revocations, stores.refreshTokens, stores.signingKeys]) await pruneAll(store)
+    for (const store of [stores.revocations, stores.refreshTokens, stores.signingKeys]) await pruneAll(store, () => stopped)
   }
 
   /** Beside the looks: they are not to wait until all of it is forgotten. */

@@ -59,6 +59,11 @@ export interface Tokens {
   readonly keySource: TokenKeySource
   /** For `bearerAuth.isRevoked`: asks memory alone; throws `unavailable` when the store could not be asked for too long. */
   isRevoked (context: { claims: Claims }): boolean
+  /**
+   * For a probe of readiness: rejects with `unavailable` while no token can be judged. After an outage it asks the store at
+   * once what was revoked, in place of the next poll.
+   */
+  assertReady (): Promise<void>
   /** For `bearerAuth.loadPrincipal`: the owner by `loadOwner`, or the client that acts for itself. */
   loadPrincipal (context: { claims: Claims }): Promise<PrincipalGrant | null>
   /**
@@ -153,6 +158,7 @@ async function tokensPlugin (app: FastifyInstance, options: TokensOptions): Prom
     jwksMaxAgeSeconds: keyLeadSeconds,
     keySource: Object.freeze({ get: keys.find }),
     isRevoked: ({ claims }) => revocation.has(revocableOf(claims)),
+    assertReady: revocation.assertKnown,
     loadPrincipal: ({ claims }) => owners.principal(claims),
     issue: issueAlone,
     open,

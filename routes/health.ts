@@ -1,8 +1,14 @@
 // Whether the process lives, and whether it can do its work.
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { refusal } from '../errors.ts'
 import { Health, Readiness } from '../schemas/service.ts'
 
-/** `/health/live` and `/health/ready`. Needs `app.stores`; where `redis` is registered, it tells of it. */
+/** Whoever probes is told in time: the time-outs of a store that hangs add up to more. */
+const READY_TIMEOUT_MS = 2000
+
+/** `/health/live` and `/health/ready`. Needs `app.stores`; where `tokens` and `redis` are registered, it tells of them. */
 export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   app.addSchema(Health)
   app.addSchema(Readiness)
@@ -14,10 +20,28 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
   }, () => ({ status: 'ok' as const }))
 
   app.get('/health/ready', {
-    schema: { operationId: 'getReadiness', tags: ['health'], summary: 'The stores answer', response: { 200: { $ref: 'Readiness#', description: 'Ready.' }, 503: { description: 'The stores do not answer.' } } }
+    schema: {
+      operationId: 'getReadiness',
+      tags: ['health'],
+      summary: 'The stores answer, and tokens can be judged',
+      response: {
+        200: { $ref: 'Readiness#', description: 'Ready.' },
+        503: { description: 'The stores do not answer within 2 seconds, tokens cannot be judged, or the service has too much to do.' }
+      }
+    }
   }, async () => {
-    await app.stores.ping()
+    await Promise.race([assertReady(app), refuseLate()])
     const isDegraded = app.hasDecorator('gatehouseRedis') && app.gatehouseRedis.state() === 'down'
     return { status: isDegraded ? 'degraded' as const : 'ok' as const }
   })
+}
+
+async function assertReady (app: FastifyInstance): Promise<void> {
+  await app.stores.ping()
+  if (app.hasDecorator('tokens')) await app.tokens.assertReady()
+}
+
+async function refuseLate (): Promise<never> {
+  await sleep(READY_TIMEOUT_MS, undefined, { ref: false })
+  throw refusal('unavailable', { retryAfterSeconds: 1, reason: 'the stores do not answer in time' })
 }

@@ -2,7 +2,7 @@
 // the condition of the update that uses it up decides who of many did it.
 import type { Kysely, Selectable } from 'kysely'
 import { atomically, lineUp } from './engine.ts'
-import { cursorId, limitOf, pageOf, PRUNED_AT_ONCE } from './pages.ts'
+import { cursorId, limitOf, pageOf } from './pages.ts'
 import type { RefreshFamily, RefreshOutcome, RefreshRotation, RefreshTokenStore } from './ports.ts'
 import type { Database, RefreshFamilyTable } from './tables.ts'
 import { UUID_V7, uuidV7 } from './uuid-v7.ts'
@@ -11,6 +11,9 @@ const COLUMNS = [
   'refresh_families.id', 'refresh_families.client_id', 'refresh_families.subject', 'refresh_families.scopes', 'refresh_families.created_at',
   'refresh_families.last_used_at', 'refresh_families.expires_at', 'refresh_families.revoked_at'
 ] as const
+
+/** Others wait for the statement, and each family brings along the tokens of three months. */
+const PRUNED_AT_ONCE = 50
 
 export function createRefreshTokenStore (db: Kysely<Database>): RefreshTokenStore {
   return {

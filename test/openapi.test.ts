@@ -135,7 +135,7 @@ const rows: [string, string, string[][] | 'public', string[], string[]][] = [
   ['GET', '/admin/clients', byTokenOrSession, ['admin'], []],
   ['DELETE', '/admin/clients/:id', byTokenOrSession, ['admin'], []],
   ['GET', '/admin/audit', byTokenOrSession, ['admin'], []],
-  ['GET', '/metrics', [['bearer'], ['basic']], ['admin'], ['basic-failures 20/60 by address']]
+  ['GET', '/metrics', byTokenOrKey, ['admin'], ['apiKey null/null by apiKey']]
 ]
 
 t.test('R010 R208 the routes are those of the design, nothing missing and nothing more, and OpenAPI says what is enforced', async (t) => {

@@ -133,9 +133,9 @@ t.test('the demo under pressure lives, and is not ready', async (t) => {
   // Between two answers that say so, it was under pressure.
   do {
     await block(2500)
-    asked.push([await statusOf('/nowhere'), await statusOf('/health/live'), await statusOf('/health/ready'), await statusOf('/nowhere')])
-  } while (asked.at(-1)?.[0] !== 503 || asked.at(-1)?.[3] !== 503)
-  t.strictSame(asked.at(-1), [503, 200, 503, 503])
+    asked.push([await statusOf('/nowhere'), await statusOf('/health/live'), await statusOf('/health/ready'), await statusOf('/metrics'), await statusOf('/nowhere')])
+  } while (asked.at(-1)?.[0] !== 503 || asked.at(-1)?.[4] !== 503)
+  t.strictSame(asked.at(-1), [503, 200, 503, 401, 503], 'who may read the metrics reads them')
   let refused
   do {
     await block(2500)

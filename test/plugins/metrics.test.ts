@@ -123,11 +123,21 @@ t.test('the demo: administrators alone, and no label tells a name, an id or an a
   await demo.send({ url: '/items/nothing', headers: keyed })
   t.equal((await demo.send({ url: '/metrics' })).statusCode, 401)
   t.equal((await demo.send({ url: '/metrics', headers })).statusCode, 403)
-  const { statusCode, body } = await demo.send({ url: '/metrics', headers: root.basic })
+  const { headers: scraper } = await demo.key(await demo.token(root), ['admin'])
+  const { statusCode, body } = await demo.send({ url: '/metrics', headers: scraper })
   t.equal(statusCode, 200)
   for (const text of ['alice', alice.id, root.id, id, secret, '203.0.113.77', '/items', password]) t.notOk(body.includes(text), 'not in a label')
   t.ok(body.includes('gatehouse_authentication_attempts_total{scheme="password",result="failure"} 1'))
   t.match(body, /^gatehouse_undeclared_requests_total 0$/m)
+})
+
+t.test('R158 the demo: what did not answer when it started is told as well, to whoever needs no limit of logins', async (t) => {
+  const demo = await buildDemo(t, { REDIS_URL: 'redis://127.0.0.1:1', DATABASE_URL: '' })
+  const { id } = await demo.person('root', ['admin'])
+  const { accessToken } = demo.app.tokens.issue({ subject: id, clientId: 'demo', scopes: ['admin'] })
+  const { body } = await demo.send({ url: '/metrics', headers: { authorization: `Bearer ${accessToken}` } })
+  t.match(body, /^gatehouse_dependency_up\{name="redis"\} 0$/m)
+  t.match(body, /^gatehouse_dependency_up\{name="sqlite"\} 1$/m)
 })
 
 interface Rule { alert: string; expr: string; for?: string; labels: { severity: string }; annotations: { summary: string; description: string } }

@@ -34,6 +34,38 @@ t.test('GET /health/ready fails when the stores do not answer, GET /health/live 
   t.equal((await demo.send({ url: '/health/live' })).statusCode, 200)
 })
 
+t.test('R007 GET /health/ready is 503 as long as no token can be judged, within its bound, and 200 as soon as one can', async (t) => {
+  const demo = await buildDemo(t)
+  const headers = await demo.token(await demo.person('alice'))
+  const statusOf = async (url: string): Promise<number> => (await demo.send({ url, headers })).statusCode
+  t.equal(await statusOf('/health/ready'), 200)
+  const { since } = demo.app.stores.revocations
+  let answer = (): void => undefined
+  const hangs = new Promise<void>((resolve) => { answer = resolve })
+  // Nothing else would keep the process while the answer stays out.
+  const alive = setInterval(() => undefined, 1000)
+  t.teardown(() => {
+    clearInterval(alive)
+    answer()
+  })
+  Object.assign(demo.app.stores.revocations, {
+    async since (...asked: Parameters<typeof since>) {
+      await hangs
+      return await since(...asked)
+    }
+  })
+  while (await statusOf('/users/me') !== 503) await new Promise((resolve) => setTimeout(resolve, 100))
+  const begun = performance.now()
+  const ready = await demo.send({ url: '/health/ready' })
+  t.ok(performance.now() - begun < 4000, 'a poll that hangs is not waited for')
+  assertProblem(t, demo, ready, { status: 503, code: 'unavailable' })
+  t.match(ready.headers['retry-after'], /^[1-9]/)
+  Object.assign(demo.app.stores.revocations, { since })
+  t.equal(await statusOf('/users/me'), 503, 'nobody has asked again')
+  t.equal(await statusOf('/health/ready'), 200)
+  t.equal(await statusOf('/users/me'), 200)
+})
+
 t.test('R150 R151 GET /limited answers five times a minute', async (t) => {
   const demo = await buildDemo(t)
   const remoteAddress = anAddress()

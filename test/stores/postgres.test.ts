@@ -141,8 +141,15 @@ t.test('R066 a revocation whose transaction ends after younger ones is read by w
   await late
   const after = await idsOf(between.cursor)
   t.ok(after.ids.includes('late'))
-  await other.revocations.add([revocationOf('last')])
-  t.same((await idsOf(after.cursor)).ids, ['last'], 'and what is behind every transaction is not read again')
+  // As long as somebody else on this server has a transaction that began before, more is read again.
+  let last = after
+  for (let times = 0; times === 0 || (last.ids.length > 1 && times < 100); times += 1) {
+    await other.revocations.add([revocationOf(`last ${String(times)}`)])
+    last = await idsOf(last.cursor)
+    await setTimeout(20)
+  }
+  t.match(last.ids, [/^last \d+$/], 'and what is behind every transaction is not read again')
+  t.equal(last.ids.length, 1)
 })
 
 t.test('R143 a login and a log-out everywhere that meet leave nothing open, whichever is committed first', { skip }, async (t) => {

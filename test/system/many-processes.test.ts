@@ -1,116 +1,21 @@
 // Three processes of the demo over one PostgreSQL database and one Redis, behind a real nginx that hands each request to
 // the next of them: what one of them did, the others know.
-import { randomBytes, randomInt } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { decodeProtectedHeader } from 'jose'
 import t from 'tap'
 import { buildApp } from '../../app.ts'
 import { readConfiguration } from '../../config.ts'
-import { buildServer, freePort, startServer } from '../fixtures/process.ts'
-import { keysOf, lookAt, noRedis, redisUrl } from '../fixtures/redis.ts'
-import { ask, noRoundRobin, startRoundRobin } from '../fixtures/round-robin.ts'
-import { tcpProxy } from '../fixtures/tcp-proxy.ts'
-import { createDatabase, noServer } from '../stores/fixtures/postgres.ts'
+import { fail } from '../fixtures/failed-logins.ts'
+import { aClient, administrator, askThrough, form, json, keyOf, logIn, loginsAtEach, loginStores, noFleet, password, person, startFleet } from '../fixtures/fleet.ts'
+import { ask } from '../fixtures/round-robin.ts'
 import type { Test } from 'tap'
+import type { Fleet } from '../fixtures/fleet.ts'
 import type { Answer, Asked } from '../fixtures/round-robin.ts'
 
-const skip = noRoundRobin || noServer || noRedis
-const PREFIX = 'gatehouse:'
-const password = 'a lamp beside the harbour'
 /** What the service promises, and what a process may take that hears nothing: its poll, and a query on a busy machine. */
 const TOLD_MS = 1000
 const POLLED_MS = 2500
-
-interface Fleet {
-  /** Through nginx, to the next process. */
-  url: string
-  /** Each process itself. */
-  processes: string[]
-  /** One that hears no news, beside the others. */
-  deaf: string
-  /** Through nginx, to a process that trusts no proxy. */
-  unnamed: string
-  environment: Record<string, string>
-}
-
-interface Person { id: string; username: string; bearer: Record<string, string>; refresh: string }
-
-let addresses = 0
-/** A client that nobody else is: nginx sees the address that it comes from. */
-function aClient (): string {
-  addresses += 1
-  return `127.${String(randomInt(1, 255))}.${String(randomInt(256))}.${String(1 + addresses % 254)}`
-}
-
-const form = (fields: Record<string, string>): Asked => ({ method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: new URLSearchParams(fields).toString() })
-const json = (method: string, body: object, headers: Record<string, string> = {}): Asked => ({ method, headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body) })
-
-/** A database number that nobody uses; what the processes leave there is removed. */
-async function anEmptyDatabase (t: Test): Promise<string> {
-  for (const number of Array.from({ length: 15 }, (_, index) => index + 1).sort(() => randomInt(3) - 1)) {
-    const url = new URL(redisUrl)
-    url.pathname = `/${String(number)}`
-    const client = await lookAt(t, url.href)
-    if (await client.dbsize() > 0) continue
-    t.teardown(async () => {
-      const keys = await keysOf(client, PREFIX)
-      if (keys.length > 0) await client.del(...keys)
-    })
-    return url.href
-  }
-  throw new Error('every database of this Redis is used')
-}
-
-async function startFleet (t: Test): Promise<Fleet> {
-  const directory = t.testdir({ build: {}, nginx: {}, data: {} })
-  const { url: DATABASE_URL, drop } = await createDatabase()
-  t.teardown(drop)
-  const REDIS_URL = await anEmptyDatabase(t)
-  const TOKEN_KEY_FILE = join(directory, 'token-key')
-  writeFileSync(TOKEN_KEY_FILE, randomBytes(32).toString('base64'), { mode: 0o600 })
-  const [port, unnamedPort] = [await freePort(), await freePort()]
-  const url = `http://127.0.0.1:${String(port)}`
-  const environment = {
-    DATABASE_URL, REDIS_URL, TOKEN_KEY_FILE, PUBLIC_URL: url, DATA_DIR: join(directory, 'data'), ADMIN_USERNAME: 'root', ADMIN_PASSWORD: password, TRUSTED_PROXIES: '127.0.0.1/32'
-  }
-  const file = await buildServer(join(directory, 'build'))
-  const start = async (more: Record<string, string> = {}): Promise<string> => {
-    const running = await startServer(file, { ...environment, ...more })
-    t.teardown(async () => { running.child.kill('SIGTERM'); await running.ended })
-    return running.url
-  }
-  const processes = await Promise.all([start(), start(), start()])
-  const proxy = await tcpProxy(t, REDIS_URL)
-  const [deaf, untrusting] = await Promise.all([start({ REDIS_URL: proxy.before(REDIS_URL) }), start({ TRUSTED_PROXIES: '' })])
-  await proxy.become('refuse')
-  const portOf = (address: string): number => Number(new URL(address).port)
-  await startRoundRobin(t, join(directory, 'nginx'), [
-    { port, processes: processes.map(portOf) }, { port: unnamedPort, processes: [portOf(untrusting)] }
-  ])
-  return { url, processes, deaf, unnamed: `http://127.0.0.1:${String(unnamedPort)}`, environment }
-}
-
-async function logIn ({ url }: Fleet, username: string): Promise<Answer> {
-  return await ask(`${url}/token`, { ...form({ grant_type: 'password', username, password }), from: aClient() })
-}
-
-async function person (fleet: Fleet): Promise<Person> {
-  const username = `user-${randomBytes(6).toString('hex')}`
-  const made = await ask(`${fleet.url}/register`, { ...json('POST', { username, email: 'a@example.com', password }), from: aClient() })
-  const tokens = (await logIn(fleet, username)).json()
-  return { id: made.json().id, username, bearer: { authorization: `Bearer ${tokens.access_token}` }, refresh: tokens.refresh_token }
-}
-
-async function administrator (fleet: Fleet): Promise<Record<string, string>> {
-  return { authorization: `Bearer ${(await logIn(fleet, 'root')).json().access_token}` }
-}
-
-async function keyOf ({ url }: Fleet, bearer: Record<string, string>): Promise<{ id: string; headers: Record<string, string> }> {
-  const { id, key } = (await ask(`${url}/api-keys`, json('POST', { name: 'a key', scopes: ['items:read', 'items:write'] }, bearer))).json()
-  return { id, headers: { 'x-api-key': key } }
-}
 
 /**
  * Asserts that every process accepts the request, makes the change, and asserts that no process accepted a request
@@ -120,6 +25,7 @@ async function assertEnds (t: Test, fleet: Fleet, request: { path: string; asked
   const { path, asked, refused } = request
   const places = [...fleet.processes.map((url) => ({ url, bound: TOLD_MS })), { url: fleet.deaf, bound: POLLED_MS }]
   for (const { url } of places) t.ok((await ask(url + path, asked)).status < 300, `${path} is accepted`)
+  for (const status of await askThrough(t, fleet, path, asked)) t.ok(status < 300, `through nginx ${path} is ${String(status)}`)
   const { status: changed, body } = await change()
   t.ok(changed < 300, `the change is made: ${String(changed)} ${changed < 300 ? '' : body}`)
   const changedAt = performance.now()
@@ -138,18 +44,19 @@ async function assertEnds (t: Test, fleet: Fleet, request: { path: string; asked
     }
     t.ok(acceptedAt - changedAt < bound, `process ${String(index)} accepted ${path} for ${String(Math.round(acceptedAt - changedAt))} ms`)
   }))
+  for (const status of await askThrough(t, fleet, path, asked)) t.ok(refused.includes(status), `through nginx ${path} is ${String(status)}`)
 }
 
-t.test('three processes behind nginx are one service', { skip, timeout: 240_000 }, async (t) => {
+t.test('three processes behind nginx are one service', { skip: noFleet, timeout: 240_000 }, async (t) => {
   const fleet = await startFleet(t)
   const { url, processes, unnamed } = fleet
   const root = await administrator(fleet)
 
-  await t.test('R158 a limit is exact over all of them, and nginx asked each', async (t) => {
+  await t.test('R158 of 500 parallel requests against a limit of 5 exactly 5 pass over all of them, and nginx asked each', async (t) => {
     const from = aClient()
-    const answers = await Promise.all(Array.from({ length: 60 }, () => ask(`${url}/limited`, { from })))
+    const answers = await Promise.all(Array.from({ length: 500 }, () => ask(`${url}/limited`, { from })))
     t.equal(answers.filter(({ status }) => status === 200).length, 5)
-    t.equal(answers.filter(({ status }) => status === 429).length, 55)
+    t.equal(answers.filter(({ status }) => status === 429).length, 495)
     t.equal(new Set(answers.map(({ headers }) => headers['x-process'])).size, 3)
   })
 
@@ -174,13 +81,44 @@ t.test('three processes behind nginx are one service', { skip, timeout: 240_000 
     t.equal((await ask(`${url}/token`, { ...guess, from: aClient() })).status, 400, 'another client may still try')
   })
 
+  await t.test('R089 an account whose logins failed, one at each, waits at all of them', async (t) => {
+    const { id, username } = await person(fleet)
+    const { attemptsOf } = await loginStores(t, fleet)
+    const wait = async (): Promise<void> => { await sleep(Math.max(0, Date.parse((await attemptsOf(id))?.retry_at ?? '') - Date.now()) + 50) }
+    for (const process of processes) t.equal((await logIn({ url: process }, username, 'not the lamp')).status, 400)
+    t.match(await attemptsOf(id), { failures: 3, retry_at: String })
+    for (const process of processes.slice(0, 2)) {
+      await wait()
+      t.equal((await logIn({ url: process }, username, 'not the lamp')).status, 400)
+    }
+    t.strictSame(await loginsAtEach(fleet, username), [400, 400, 400], 'the right password as well, for four seconds')
+    t.match(await attemptsOf(id), { failures: 5, attempts: 8, retry_at: String }, 'and what is tried meanwhile makes it wait no longer')
+    await wait()
+    t.strictSame(await loginsAtEach(fleet, username), [200, 200, 200])
+    t.equal(await attemptsOf(id), undefined, 'success forgets them')
+  })
+
+  await t.test('R089 R090 an account that one locked is locked at all, with what it has open; one unlocks it for all', async (t) => {
+    const { id, username, bearer } = await person(fleet)
+    const { stores, attemptsOf } = await loginStores(t, fleet)
+    await fail(stores, id, { times: 99 })
+    t.strictSame(await Promise.all(processes.map(async (process) => (await logIn({ url: process }, username, 'not the lamp')).status)), [400, 400, 400])
+    t.match(await attemptsOf(id), { locked: true, failures: 100 }, 'of three at once one is the hundredth')
+    t.strictSame(await loginsAtEach(fleet, username), [400, 400, 400])
+    t.strictSame(await askThrough(t, fleet, '/users/me', { headers: bearer }), [200, 200, 200], 'its token goes on')
+    t.equal((await ask(`${processes[2] ?? ''}/admin/users/${id}/unlock`, { method: 'POST', headers: root })).status, 204)
+    t.strictSame(await loginsAtEach(fleet, username), [200, 200, 200])
+    const events = (await stores.audit.list({ subject: id })).items.map(({ event }) => event)
+    t.strictSame(['authn_login_lock', 'authn_login_unlock'].map((name) => events.filter((event) => event === name).length), [1, 1])
+  })
+
   await t.test('a session that one opened is one of all, and ended by one is ended for all', async (t) => {
     const { username } = await person(fleet)
-    const opened = await ask(`${processes[0] ?? ''}/session`, json('POST', { username, password }, { 'sec-fetch-site': 'same-origin' }))
+    const opened = await ask(`${url}/session`, json('POST', { username, password }, { 'sec-fetch-site': 'same-origin' }))
     t.equal(opened.status, 201)
     const cookie = String(opened.headers['set-cookie']).split(';', 1).join()
     const headers = { cookie, 'x-csrf-token': opened.json().csrf_token, 'sec-fetch-site': 'same-origin' }
-    await assertEnds(t, fleet, { path: '/session', asked: { headers: { cookie } }, refused: [401] }, () => ask(`${processes[1] ?? ''}/session`, { method: 'DELETE', headers }))
+    await assertEnds(t, fleet, { path: '/session', asked: { headers: { cookie } }, refused: [401] }, () => ask(`${url}/session`, { method: 'DELETE', headers }))
   })
 
   await t.test('R140 thirty uses of one refresh token over three processes mint once', async (t) => {
@@ -241,6 +179,7 @@ t.test('three processes behind nginx are one service', { skip, timeout: 240_000 
     const token = (await logIn(fleet, username)).json().access_token
     t.equal(decodeProtectedHeader(token).kid, kid)
     for (const process of [...processes, fleet.deaf]) t.equal((await ask(`${process}/users/me`, { headers: { authorization: `Bearer ${token}` } })).status, 200)
+    t.strictSame(await askThrough(t, fleet, '/users/me', { headers: { authorization: `Bearer ${token}` } }), [200, 200, 200])
   })
 
   await t.test('R158 the one that Redis does not reach is ready, says degraded, and lets nobody guess', async (t) => {
