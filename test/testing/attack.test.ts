@@ -1,6 +1,7 @@
 // The attack on a small service: none of its attempts finds anything there, each hole is found, and each report says so.
 import '../fixtures/test-environment.ts'
 import { execFile } from 'node:child_process'
+import { createServer } from 'node:http'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -87,6 +88,32 @@ t.test('over the network at a bounded rate', async (t) => {
   await Promise.all(Array.from({ length: 6 }, () => transport.send({ method: 'GET', url: '/limited' })))
   t.ok(performance.now() - start >= 240, 'six requests, of which five wait 50 ms')
   await t.rejects(networkTransport('http://127.0.0.1:1').send({ method: 'GET', url: '/' }), { code: 'ECONNREFUSED' })
+})
+
+t.test('over the network, answers that say nothing of what was asked', async (t) => {
+  const asked: string[] = []
+  const answers = [
+    [429, { 'retry-after': '1' }], [200, {}], [429, { 'retry-after': '2' }], [429, { 'retry-after': '1' }], [503, { 'retry-after': '1' }], [429, {}], [503, {}], [302, { location: 'http://127.0.0.1:9/' }], [429, { 'retry-after': 'soon' }]
+  ] as const
+  const server = createServer((request, response) => {
+    const [status, headers] = answers[asked.push(request.url ?? '') - 1] ?? [0, {}]
+    if (status === 0) request.socket.destroy()
+    else response.writeHead(status, headers).end()
+  })
+  await new Promise<void>((resolve) => { server.listen(0, '::1', resolve) })
+  t.teardown(() => { server.close() })
+  const transport = networkTransport(`http://[::1]:${String((server.address() as AddressInfo).port)}/api/`, { perSecond: 1000, waitSeconds: 1 })
+  const send = async (): Promise<number> => (await transport.send({ method: 'GET', url: '/x' })).status
+  t.equal(await send(), 200, 'it waits as long as it may, and asks again')
+  await t.rejects(send(), { message: 'the service takes no more requests for now: 429' }, 'it waits no longer')
+  await t.rejects(send(), { message: 'the service takes no more requests for now: 503' }, 'it asks again once')
+  t.equal(await send(), 429, 'a refusal that says nothing of time is an answer')
+  t.equal(await send(), 503)
+  t.equal(await send(), 302, 'a redirect is not followed')
+  t.equal(await send(), 429)
+  for (let count = 1; count < 5; count++) await t.rejects(send(), { message: 'no answer: ECONNRESET' })
+  await t.rejects(send(), { code: 'ECONNRESET' }, 'nobody is there any more')
+  t.ok(asked.every((url) => url === '/api/x'), 'the path of the address stands before each')
 })
 
 const results: AttackResult[] = [
