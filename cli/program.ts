@@ -15,7 +15,7 @@ export function createProgram (): Command {
     .description('What a Fastify service with Gatehouse declares of its security, and the accounts, clients and keys of the demo.')
     .exitOverride()
     .showHelpAfterError('(--help tells more)')
-    .addHelpText('after', '\nThe service is configured by the environment, as `npm start` is; without NODE_ENV it is in production.\nExit codes: 0 done, 1 found something or failed, 2 asked wrongly.')
+    .addHelpText('after', '\nThe service is configured by the environment, as `npm start` is; without NODE_ENV it is in production.\nExit codes: 0 done, 1 found something or failed, 2 asked wrongly, or nothing to attack.')
   addPosture(program)
   addAttack(program)
   addAudit(program)

@@ -5,6 +5,7 @@ import t from 'tap'
 import { readCredentials } from '../../cli/attack-credentials.ts'
 import { UsageFailure } from '../../cli/failure.ts'
 import { surfaceOfDocument } from '../../testing/attack/surface.ts'
+import { fencesOf, readDocument } from '../fixtures/documents.ts'
 import type { GivenCredentials } from '../../cli/attack-credentials.ts'
 
 const SECRET = 'hunter2-canary'
@@ -55,6 +56,12 @@ t.test('who is good for what is asked, each in its turn; and who lacks what is t
   t.strictSame(await several(['read', 'write'], [], ['admin']), ['both'], 'a role; of two that lack it the stronger')
   t.strictSame(await several([], [], ['read', 'write']), [undefined])
   t.strictSame(await several(['other'], [], []), ['all'])
+})
+
+t.test('command.md: what stands there is taken', async (t) => {
+  const [example] = fencesOf(readDocument('docs/command.md'), 'json')
+  const { credentials } = await given(example?.code ?? '')
+  t.strictSame(Object.keys(credentials), ['bearer', 'apiKey', 'basic', 'session'])
 })
 
 t.test('a file, which is closed to others', { skip: process.platform === 'win32' ? 'there are no such modes' : false }, async (t) => {
