@@ -3,6 +3,7 @@
 import { open } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { Type } from '@sinclair/typebox'
+import { printable } from '../testing/attack/report.ts'
 import { UsageFailure } from './failure.ts'
 import { assertValid } from './service.ts'
 import type { Static, TObject } from '@sinclair/typebox'
@@ -61,7 +62,7 @@ export async function readCredentials (source: string, schemes: Readonly<Record<
 
 function kindOf (name: string, schemes: Readonly<Record<string, DocumentedScheme>>, where: string): { scheme: DocumentedScheme; form: FormName } {
   const scheme = Object.hasOwn(schemes, name) ? schemes[name] : undefined
-  if (scheme === undefined) throw new UsageFailure(`${where}: the document has no scheme ${JSON.stringify(name)}; there are ${Object.keys(schemes).join(', ') || 'none'}`)
+  if (scheme === undefined) throw new UsageFailure(`${where}: the document has no scheme ${JSON.stringify(name)}; there are ${printable(Object.keys(schemes).join(', ')) || 'none'}`)
   const form = formOf(scheme)
   if (form === null) throw new UsageFailure(`${where}: credentials of ${name} cannot be given; only tokens, passwords, keys and cookies can`)
   return { scheme, form }

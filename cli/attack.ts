@@ -76,12 +76,15 @@ async function publicKeysOf (transport: AttackTransport): Promise<string[]> {
   }
 }
 
-/** What may write is left out unless it is asked for, and is last: it may end the very credentials. */
+/**
+ * What may write is left out unless it is asked for, and is last: it may end the very credentials. Bad credentials come
+ * before it, and after all that needs good ones: an account may be closed for a while because of them.
+ */
 function inOrder (attempts: readonly Attempt[], surface: readonly AttackedRoute[], writes: boolean): Attempt[] {
   const guarded = new Set(surface.filter(({ access }) => access === 'guarded').map(({ method, url }) => `${method} ${url}`))
   const isWriting = ({ kind, route }: Attempt): boolean => !safe.has(route.split(' ', 1).join()) && (kind === 'control' || ((kind === 'headers' || kind === 'cors') && !guarded.has(route)))
-  const writing = attempts.filter(isWriting)
-  return [...attempts.filter((attempt) => !isWriting(attempt)), ...(writes ? writing : writing.map(leftOut))]
+  const rank = (attempt: Attempt): number => isWriting(attempt) ? 2 : Number(attempt.kind === 'credentials')
+  return attempts.toSorted((one, other) => rank(one) - rank(other)).map((attempt) => isWriting(attempt) && !writes ? leftOut(attempt) : attempt)
 }
 
 function leftOut (attempt: Attempt): Attempt {

@@ -48,9 +48,9 @@ function wordOf (name: string): string {
   return name.replace(/\W/g, '_')
 }
 
-/** `/items/{id}` as Fastify writes it. */
+/** `/items/{id}` as Fastify writes it, and as a request can hold it. */
 function patternOf (path: string): string {
-  return path.replace(/\{([^}]+)\}/g, (_all, name: string) => `:${wordOf(name)}`)
+  return path.replace(/\{([^}]+)\}/g, (_all, name: string) => `:${wordOf(name)}`).replace(/[^\u0021-\u007e]+/gu, encodeURIComponent)
 }
 
 /** What a JSON Pointer of the document leads to, as `#/components/schemas/Item`. */
