@@ -1,6 +1,5 @@
 // What `gatehouse attack` is pointed at: an address, and the OpenAPI document that tells what there is.
 import { readFile } from 'node:fs/promises'
-import { explain } from '../explain.ts'
 import { isLoopback } from './doctor-environment.ts'
 import { UsageFailure } from './failure.ts'
 import type { AttackDocument } from '../testing/attack/surface.ts'
@@ -38,7 +37,7 @@ export async function readDocument (target: URL, place: string | undefined): Pro
     // eslint-disable-next-line security/detect-non-literal-fs-filename -- whoever runs the command names it
     return documentIn(await readFile(place, 'utf8'), place)
   } catch (error) {
-    throw error instanceof UsageFailure ? error : new UsageFailure(`${place} cannot be read: ${explain(error)}`)
+    throw error instanceof UsageFailure ? error : new UsageFailure(`${place} cannot be read: ${reasonOf(error)}`)
   }
 }
 
@@ -73,9 +72,11 @@ async function fetchText (url: string): Promise<Answer> {
   }
 }
 
-/** `fetch` hides the reason in the cause. */
-function reasonOf (error: unknown): string {
-  return explain(error instanceof TypeError && error.cause !== undefined ? error.cause : error)
+/** The code of what went wrong on the way, or its message; `fetch` has it as the cause of another error. */
+export function reasonOf (error: unknown): string {
+  const { cause = error } = error instanceof TypeError ? error : {}
+  if (!(cause instanceof Error)) return 'nobody knows why'
+  return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message
 }
 
 async function bounded ({ body }: Response, where: string): Promise<string> {

@@ -8,9 +8,8 @@ import { attemptsOn, runAttempts } from '../testing/attack/attempts.ts'
 import { jsonOf, printable, sarifOf, summaryOf, totalsOf } from '../testing/attack/report.ts'
 import { surfaceOfDocument } from '../testing/attack/surface.ts'
 import { networkTransport } from '../testing/attack/transport-network.ts'
-import { explain } from '../explain.ts'
 import { readCredentials } from './attack-credentials.ts'
-import { readDocument, targetOf } from './attack-target.ts'
+import { readDocument, reasonOf, targetOf } from './attack-target.ts'
 import { UsageFailure } from './failure.ts'
 import { progress, progressBar } from './output.ts'
 import type { JsonWebKey } from 'node:crypto'
@@ -103,7 +102,7 @@ async function run (attempts: readonly Attempt[]): Promise<{ results: AttackResu
     })
     return { results, failure: null }
   } catch (error) {
-    return { results, failure: `the service does not answer any more, at "${printable(attempts[results.length]?.title ?? '')}": ${explain(error)}` }
+    return { results, failure: `the service does not answer any more, at "${printable(attempts[results.length]?.title ?? '')}": ${reasonOf(error)}` }
   } finally {
     bar.end()
   }
@@ -120,7 +119,7 @@ async function writeReport (file: string, report: string): Promise<void> {
     // eslint-disable-next-line security/detect-non-literal-fs-filename -- whoever runs the command names it
     await writeFile(file, report)
   } catch (error) {
-    throw new UsageFailure(`${file} cannot be written: ${explain(error)}`, { cause: error })
+    throw new UsageFailure(`${file} cannot be written: ${reasonOf(error)}`, { cause: error })
   }
 }
 
