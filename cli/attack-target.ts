@@ -55,7 +55,8 @@ type Answer = { readonly where: string } & ({ readonly text: string } | { readon
 
 /** Without credentials, and not from where a redirect leads. */
 async function fetchText (url: string): Promise<Answer> {
-  const address = new URL(url)
+  const address = URL.canParse(url) ? new URL(url) : null
+  if (address === null) throw new UsageFailure('the URL of the document is none')
   if (address.username !== '' || address.password !== '') throw new UsageFailure('the URL of the document has a name or a password in it')
   // A query may hold a key.
   const where = `${address.origin}${address.pathname}`

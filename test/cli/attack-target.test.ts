@@ -62,7 +62,7 @@ t.test('documents', async (t) => {
     [join(folder, 'text.json'), /text\.json is no JSON$/], [join(folder, 'none.json'), /is no JSON$/], [join(folder, 'swagger.json'), /is no OpenAPI document of version 3$/], [join(folder, 'list.json'), /is no OpenAPI document/],
     [join(folder, 'nowhere.json'), /nowhere\.json cannot be read: ENOENT/], [join(folder, 'folder'), /cannot be read: EISDIR/],
     [`${target.href}page?key=hunter2`, /page is no JSON$/], [`${target.href}nowhere?key=hunter2`, /nowhere answers 404$/], [`${target.href}large.json`, /has more than 16 MiB$/],
-    [`http://alice:hunter2@${target.host}/docs/json`, /has a name or a password/], ['http://127.0.0.1:9/openapi.json', /127\.0\.0\.1:9\/openapi\.json does not answer: /]
+    ['http://:hunter2', /the URL of the document is none$/], [`http://alice:hunter2@${target.host}/docs/json`, /has a name or a password/], ['http://127.0.0.1:9/openapi.json', /127\.0\.0\.1:9\/openapi\.json does not answer: /]
   ]
   for (const [place, told] of refused) {
     await t.test(String(told), async (t) => {
