@@ -20,7 +20,8 @@ const pages: Readonly<Record<string, { status?: number; headers?: Record<string,
 
 async function serve (t: Test): Promise<URL> {
   const server = createServer((request, response) => {
-    const { status = 404, headers = {}, body = '' } = { ...(pages[request.url ?? '']?.body === undefined ? {} : { status: 200 }), ...pages[request.url ?? ''] }
+    const page = pages[request.url?.split('?', 1).join() ?? '']
+    const { status = page === undefined ? 404 : 200, headers = {}, body = '' } = page ?? {}
     response.writeHead(status, headers).end(body)
   })
   await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })

@@ -5,7 +5,7 @@ import t from 'tap'
 import { root } from '../fixtures/documents.ts'
 
 const folder = join(root, 'test', 'fixtures', 'runners')
-const hole = 'GET /items: apiKey half of it'
+const hole = 'GET /items: apiKey: apiKey half of it'
 const attempts = 8
 
 /** How each is started, and how it tells of a test that passed and of one that did not. */
