@@ -221,7 +221,7 @@ t.test('nothing to attack, or not any more: exit code 2', async (t) => {
     [['attack'], /missing required argument 'url'/], [['attack', url, '--rate', '0'], /must be a whole number, 1 or more/], [['attack', url, '--kinds', 'magic'], /Allowed choices are control, credentials/],
     [['attack', 'http://staging.example'], /^gatehouse: staging\.example is not this machine/], [['attack', url, '--document', await privateFile('empty.json', { openapi: '3.1.0', paths: {} })], /^gatehouse: the document has no operations\n$/],
     [['attack', url, '--document', await privateFile('odd.json', { openapi: '3.1.0', paths: { '/x': { get: { security: 7 } } } })], /^gatehouse: the document is not what OpenAPI says\n$/],
-    [['attack', url, '--document', document], /^gatehouse: the service does not answer any more, at "GET \/x: no credentials": ECONNREFUSED/],
+    [['attack', url, '--document', document], /^gatehouse: the service does not answer any more, at "GET \/x: in upper case": ECONNREFUSED/],
     [['attack', url, '--document', document, '--credentials', 'env:NOTHING'], /^gatehouse: env:NOTHING: the variable is not set\n$/]
   ]
   for (const [words, told] of rows) {
