@@ -115,8 +115,8 @@ function assertTokens (entries: readonly [string, readonly Entry[]][], surface: 
 }
 
 function presented ({ token, username = '', password, key = '', cookie, csrf }: Entry, { in: place, name = '' }: DocumentedScheme): MintedCredentials {
-  if (token !== undefined) return { headers: { authorization: `Bearer ${token}` } }
-  if (password !== undefined) return { headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` } }
+  if (typeof token === 'string') return { headers: { authorization: `Bearer ${token}` } }
+  if (typeof password === 'string') return { headers: { authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}` } }
   if (cookie !== undefined) return { headers: { cookie: `${name}=${cookie}` }, csrf: { 'sec-fetch-site': 'same-origin', ...(csrf === undefined ? {} : { 'x-csrf-token': csrf }) } }
   return place === 'query' ? { query: { [name]: key } } : { headers: { [name.toLowerCase()]: key } }
 }

@@ -96,7 +96,7 @@ function documentIn (text: string, where: string): TargetDocument {
   if (!isObject(document) || typeof document['openapi'] !== 'string' || !document['openapi'].startsWith('3.') || !isObject(document['paths'])) {
     throw new UsageFailure(`${where} is no OpenAPI document of version 3`)
   }
-  return document as TargetDocument
+  return document
 }
 
 function parsed (text: string, where: string): unknown {
