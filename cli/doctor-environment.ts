@@ -35,7 +35,7 @@ function networkFindings ({ host, tls, trustedProxies, corsOrigins }: Configurat
   ]
 }
 
-function isLoopback (host: string): boolean {
+export function isLoopback (host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 

@@ -8,7 +8,7 @@ export class CommandFailure extends Error {
   override name = 'CommandFailure'
 }
 
-/** The command was asked wrongly. */
+/** The command was asked wrongly, or there is nothing where it was sent. */
 export class UsageFailure extends CommandFailure {
   override name = 'UsageFailure'
 }

@@ -28,3 +28,23 @@ export function coloured (word: Effect | 'error' | 'warning'): string {
 export function progress (text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`${text} …\n`)
 }
+
+const BAR_CELLS = 30
+const REDRAWN_MS = 100
+
+/** A bar on a terminal for what has so many steps; elsewhere nothing. `end` takes it away. */
+export function progressBar (total: number): { show (done: number, text: string): void; end (): void } {
+  const { stderr } = process
+  let drawn = 0
+  return {
+    show (done, text) {
+      if (!stderr.isTTY || (done < total && performance.now() - drawn < REDRAWN_MS)) return
+      drawn = performance.now()
+      const full = Math.round(BAR_CELLS * done / total)
+      stderr.write(`\r${'#'.repeat(full)}${'-'.repeat(BAR_CELLS - full)} ${String(done)}/${String(total)}, ${text}`)
+    },
+    end () {
+      if (stderr.isTTY) stderr.write('\r\u001b[K')
+    }
+  }
+}

@@ -1,6 +1,8 @@
 // The command line, as people see it: every command with its options and examples. What a command does is imported when it runs.
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { attackKinds } from '../testing/attack/types.ts'
 import { forms } from './posture-forms.ts'
+import type { AttackKind } from '../testing/attack/types.ts'
 
 interface Leaf {
   readonly what: string
@@ -13,8 +15,9 @@ export function createProgram (): Command {
     .description('What a Fastify service with Gatehouse declares of its security, and the accounts, clients and keys of the demo.')
     .exitOverride()
     .showHelpAfterError('(--help tells more)')
-    .addHelpText('after', '\nThe service is configured by the environment, as `npm start` is; without NODE_ENV it is in production.\nExit codes: 0 done, 1 found something or failed, 2 asked wrongly.')
+    .addHelpText('after', '\nThe service is configured by the environment, as `npm start` is; without NODE_ENV it is in production.\nExit codes: 0 done, 1 found something or failed, 2 asked wrongly, or nothing to attack.')
   addPosture(program)
+  addAttack(program)
   addAudit(program)
   addKeys(program)
   addUsers(program)
@@ -48,6 +51,23 @@ function addPosture (program: Command): void {
     .option('--update', 'write the lockfile')
     .option('--file <file>', 'the lockfile', 'posture.json')
     .action(async (options: { json?: boolean; app?: string; form: typeof forms[number]; check?: boolean; update?: boolean; file: string }) => { await (await import('./posture.ts')).posture(options) })
+}
+
+function addAttack (program: Command): void {
+  leaf(program, 'attack', {
+    what: 'Try on a running service what its OpenAPI document says must be refused',
+    examples: ['gatehouse attack http://127.0.0.1:3000', 'gatehouse attack http://127.0.0.1:3000 --credentials credentials.json --sarif attack.sarif', 'gatehouse attack https://staging.example --allow-remote --document openapi.json --credentials env:ATTACK_CREDENTIALS --rate 10']
+  })
+    .argument('<url>', 'where it is; a path stands before that of each request')
+    .option('--document <place>', 'file or URL of the document; /openapi.json or /docs/json of the service unless given')
+    .option('--credentials <source>', 'a file of credentials, env:NAME, or - for standard input; never the credentials themselves')
+    .option('--rate <number>', 'requests a second at most', positiveNumber, 50)
+    .option('--wait <seconds>', 'the longest Retry-After that is waited for, where the service limits requests', wholeNumber, 0)
+    .addOption(new Option('--kinds <kind...>', 'only these kinds of attempts').choices(attackKinds))
+    .option('--writes', 'also good requests that may write; they are the last')
+    .option('--allow-remote', 'the URL is not of this machine, and you may attack it')
+    .option('--sarif <file>', 'write what was found as SARIF 2.1.0 too')
+    .action(async (url: string, options: { json?: boolean; document?: string; credentials?: string; rate: number; wait: number; kinds?: AttackKind[]; writes?: boolean; allowRemote?: boolean; sarif?: string }) => { await (await import('./attack.ts')).attack(url, options) })
 }
 
 function addAudit (program: Command): void {
@@ -149,4 +169,9 @@ function pastDate (text: string): Date {
   const isWhole = /^\d{4}-\d\d-\d\d$/.test(text) || /^\d{4}-\d\d-\d\dT[\d:.]{8,12}Z$/.test(text)
   if (!isWhole || Number.isNaN(date.getTime()) || date.getTime() > Date.now()) throw new InvalidArgumentError('It must be a date that is over, such as 2026-01-01.')
   return date
+}
+
+function positiveNumber (text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 1 or more.')
+  return Number(text)
 }

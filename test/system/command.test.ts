@@ -71,7 +71,7 @@ function json<T> ({ code, stdout, stderr }: Ended): T {
 }
 
 t.test('help and wrong use', async (t) => {
-  const helps = ['--help', 'posture --help', 'users --help', 'users create --help', 'migrate down --help']
+  const helps = ['--help', 'attack --help', 'posture --help', 'users --help', 'users create --help', 'migrate down --help']
   const wrong: [line: string, told: RegExp][] = [
     ['', /Usage: gatehouse/], ['nonsense', /unknown command 'nonsense'/], ['users', /Usage: gatehouse users/], ['users list --nonsense', /unknown option '--nonsense'/],
     ['users create alice', /required option '--email <address>' not specified/], ['users list --limit x', /It must be a whole number/],

@@ -1,10 +1,6 @@
 // The attack on a small service: none of its attempts finds anything there, each hole is found, and each report says so.
 import '../fixtures/test-environment.ts'
-import { execFile } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
+import { createServer } from 'node:http'
 import t from 'tap'
 import { buildAttackedService, holes } from '../fixtures/attacked-service.ts'
 import { attemptsOn } from '../../testing/attack/attempts.ts'
@@ -45,25 +41,6 @@ t.test('each hole is found, at its route', async (t) => {
   }
 })
 
-t.test('in node:test, and in whatever has test(title, fn), such as vitest', async (t) => {
-  const folder = join(fileURLToPath(new URL('../..', import.meta.url)), '.tap')
-  const file = join(folder, `attack-${String(process.pid)}.ts`)
-  t.teardown(() => { rmSync(file) })
-  writeFileSync(file, `import test from 'node:test'
-import Fastify from 'fastify'
-import { apiKeyAuth } from '../index.ts'
-import { attack } from '../testing/index.ts'
-const app = Fastify()
-await app.register(apiKeyAuth, { verify: ({ key }) => key === 'a-good-key' ? { subject: 'alice' } : null })
-app.get('/items', { onRequest: app.apiKey }, () => [])
-const credentials = { apiKey: { mint: async () => ({ headers: { 'x-api-key': 'a-good-key' } }) } }
-for (const attempt of await attack(app, { credentials, kinds: ['control', 'credentials'] })) test(attempt.title, () => attempt.run())
-`)
-  const { stdout } = await promisify(execFile)(process.execPath, [...process.execArgv, file], { env: { ...process.env, NODE_ENV: 'test' } })
-  t.match(stdout, /^# pass \d{1,2}$/m)
-  t.match(stdout, /^# fail 0$/m)
-})
-
 t.test('over the network, from the document alone', async (t) => {
   const { app, options } = await buildAttackedService(t)
   const document = app.swagger() as AttackDocument
@@ -84,9 +61,35 @@ t.test('over the network at a bounded rate', async (t) => {
   await app.listen({ port: 0 })
   const transport = networkTransport(`http://127.0.0.1:${String((app.server.address() as AddressInfo).port)}`, { perSecond: 20 })
   const start = performance.now()
-  await Promise.all(Array.from({ length: 6 }, () => transport.send({ method: 'GET', url: '/limited' })))
+  await Promise.all(Array.from({ length: 6 }, () => transport.send({ method: 'GET', url: '/items' })))
   t.ok(performance.now() - start >= 240, 'six requests, of which five wait 50 ms')
   await t.rejects(networkTransport('http://127.0.0.1:1').send({ method: 'GET', url: '/' }), { code: 'ECONNREFUSED' })
+})
+
+t.test('over the network, answers that say nothing of what was asked', async (t) => {
+  const asked: string[] = []
+  const answers = [
+    [429, { 'retry-after': '1' }], [200, {}], [429, { 'retry-after': '2' }], [429, { 'retry-after': '1' }], [503, { 'retry-after': '1' }], [429, {}], [503, {}], [302, { location: 'http://127.0.0.1:9/' }], [429, { 'retry-after': 'soon' }]
+  ] as const
+  const server = createServer((request, response) => {
+    const [status, headers] = answers[asked.push(request.url ?? '') - 1] ?? [0, {}]
+    if (status === 0) request.socket.destroy()
+    else response.writeHead(status, headers).end()
+  })
+  await new Promise<void>((resolve) => { server.listen(0, '::1', resolve) })
+  t.teardown(() => { server.close() })
+  const transport = networkTransport(`http://[::1]:${String((server.address() as AddressInfo).port)}/api/`, { perSecond: 1000, waitSeconds: 1 })
+  const send = async (): Promise<number> => (await transport.send({ method: 'GET', url: '/x' })).status
+  t.equal(await send(), 200, 'it waits as long as it may, and asks again')
+  await t.rejects(send(), { message: 'the service takes no more requests for now: 429' }, 'it waits no longer')
+  await t.rejects(send(), { message: 'the service takes no more requests for now: 503' }, 'it asks again once')
+  t.equal(await send(), 429, 'a refusal that says nothing of time is an answer')
+  t.equal(await send(), 503)
+  t.equal(await send(), 302, 'a redirect is not followed')
+  t.equal(await send(), 429)
+  for (let count = 1; count < 5; count++) await t.rejects(send(), { message: 'no answer: ECONNRESET' })
+  await t.rejects(send(), { code: 'ECONNRESET' }, 'nobody is there any more')
+  t.ok(asked.every((url) => url === '/api/x'), 'the path of the address stands before each')
 })
 
 const results: AttackResult[] = [

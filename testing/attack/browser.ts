@@ -46,7 +46,9 @@ export function csrfAttempts (context: AttackContext, route: AttackedRoute): Att
         make(`${scheme} with another CSRF token`, (own) => ({ ...own, [TOKEN]: altered(own[TOKEN] ?? '') })),
         make(`${scheme} with the CSRF token of another session`, async (own) => {
           const others = await mintAmbient(context, route, alternative)
-          return { ...own, ...tokenOf(Object.assign({}, ...others.map(({ csrf }) => csrf)) as Headers) }
+          const theirs = tokenOf(Object.assign({}, ...others.map(({ csrf }) => csrf)) as Headers)
+          if (theirs[TOKEN] === own[TOKEN]) throw new Skipped('there is no second session whose CSRF token could be sent')
+          return { ...own, ...theirs }
         })
       ])
     ]

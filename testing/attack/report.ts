@@ -47,7 +47,8 @@ export function summaryOf (results: readonly AttackResult[]): string {
   return [...findings, ...(findings.length > 0 ? [''] : []), ...kinds, ...reasons, '', total].map(printable).join('\n')
 }
 
-function printable (text: string): string {
+/** Without control characters, which a terminal would obey. */
+export function printable (text: string): string {
   // eslint-disable-next-line no-control-regex -- they are what must not reach a terminal
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, '?')
 }

@@ -1,10 +1,11 @@
 // What there is to attack: the routes as the registry has them, with the schemas of the OpenAPI document; or the document alone.
 import type { AttackedAlternative, AttackedRoute, AttackSchema } from './types.ts'
 
-/** The part of an OpenAPI 3.1 document that is read. */
+/** The part of an OpenAPI 3 document that is read. */
 export interface AttackDocument {
   readonly paths?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  readonly components?: { readonly schemas?: Readonly<Record<string, unknown>> }
+  readonly security?: readonly AttackedAlternative[]
+  readonly components?: { readonly schemas?: Readonly<Record<string, unknown>>; readonly [kind: string]: unknown }
 }
 
 /** A line of `app.guardedRoutes()`, as far as it is read. */
@@ -21,53 +22,77 @@ export interface DeclaredLine {
 
 type Rights = AttackedRoute['rights']
 
+interface Parameter { readonly in: string; readonly name: string; readonly required?: boolean; readonly schema?: AttackSchema; readonly example?: unknown; readonly examples?: unknown }
+
 interface Operation {
-  readonly parameters?: readonly { readonly in: string; readonly name: string; readonly required?: boolean; readonly schema?: AttackSchema; readonly example?: unknown; readonly examples?: unknown }[]
+  readonly parameters?: readonly Parameter[]
   readonly requestBody?: { readonly content?: Readonly<Record<string, { readonly schema?: AttackSchema }>> }
   readonly security?: readonly AttackedAlternative[]
+  readonly 'x-required-scopes'?: readonly string[]
+  readonly 'x-required-any-scope'?: readonly (readonly string[])[]
+  readonly 'x-required-roles'?: readonly string[]
+  readonly 'x-required-any-role'?: readonly (readonly string[])[]
+  readonly 'x-csrf'?: string
   readonly 'x-rate-limit'?: readonly { readonly name?: string; readonly by?: string; readonly max?: number }[]
 }
 
 const methods = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace']
-const none: Rights = { scopes: [], roles: [], anyScopes: [], anyRoles: [] }
-const LONGEST_CHAIN = 16
+const LONGEST_CHAIN = 8
 
 function isObject (value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** `/items/{id}` as Fastify writes it. */
-function patternOf (path: string): string {
-  return path.replace(/\{([^{}]+)\}/g, ':$1')
+/** A name that stands in a pattern as it is. */
+function wordOf (name: string): string {
+  return name.replace(/\W/g, '_')
 }
 
-/** The schema with everything that it refers to in its place. */
-function resolved (schema: unknown, document: AttackDocument, depth = 0): unknown {
-  if (Array.isArray(schema)) return schema.map((member) => resolved(member, document, depth))
+/** `/items/{id}` as Fastify writes it, and as a request can hold it. */
+function patternOf (path: string): string {
+  return path.replace(/\{([^{}]+)\}/g, (_all, name: string) => `:${wordOf(name)}`).replace(/[^\u0021-\u007e]+/gu, encodeURIComponent)
+}
+
+/** What a JSON Pointer of the document leads to, as `#/components/schemas/Item`. */
+function referred (reference: string, document: AttackDocument): unknown {
+  const steps = reference.split('/').slice(1).map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'))
+  return steps.reduce<unknown>((place, step) => isObject(place) && Object.hasOwn(place, step) ? place[step] : {}, document)
+}
+
+/** The schema with everything that it refers to in its place; one inside itself takes anything. */
+function resolved (schema: unknown, document: AttackDocument, chain: readonly string[] = []): unknown {
+  if (Array.isArray(schema)) return schema.map((member) => resolved(member, document, chain))
   if (!isObject(schema)) return schema
   const reference = schema['$ref']
   if (typeof reference === 'string') {
-    const name = reference.split('/').pop() ?? ''
-    return depth > LONGEST_CHAIN ? {} : resolved(document.components?.schemas?.[name] ?? {}, document, depth + 1)
+    return chain.length >= LONGEST_CHAIN || chain.includes(reference) ? {} : resolved(referred(reference, document), document, [...chain, reference])
   }
-  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, resolved(value, document, depth)]))
+  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, resolved(value, document, chain)]))
 }
 
 function operationsOf (document: AttackDocument): Map<string, Operation> {
   const found = new Map<string, Operation>()
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const method of methods) {
-      if (isObject(item[method])) found.set(`${method.toUpperCase()} ${patternOf(path)}`, item[method])
+      if (isObject(item[method])) found.set(`${method.toUpperCase()} ${patternOf(path)}`, operationOf(item[method], item['parameters'], document))
     }
   }
   return found
 }
 
+/** With what the path and the document say for all of theirs. */
+function operationOf (written: Readonly<Record<string, unknown>>, shared: unknown, document: AttackDocument): Operation {
+  const { security = document.security } = written as Operation
+  const listed = [shared, written['parameters']].flatMap((list) => resolved(list ?? [], document) as Parameter[])
+  const parameters = new Map(listed.map((parameter) => [`${parameter.in} ${parameter.name}`, parameter]))
+  return { ...written, parameters: [...parameters.values()], requestBody: resolved(written['requestBody'] ?? {}, document) as object, ...(security === undefined ? {} : { security }) }
+}
+
 /** Parameters of one place, as an object that takes no others. */
-function parametersIn (place: string, { parameters = [] }: Operation, document: AttackDocument): AttackSchema | null {
-  const here = parameters.filter((parameter) => parameter.in === place)
+function parametersIn (place: string, { parameters = [] }: Operation): AttackSchema | null {
+  const here = parameters.filter((parameter) => parameter.in === place).map((parameter) => place === 'path' ? { ...parameter, name: wordOf(parameter.name) } : parameter)
   if (here.length === 0) return null
-  const properties = Object.fromEntries(here.map(({ name, schema = {}, ...told }) => [name, { ...examplesOf(told), ...resolved(schema, document) as AttackSchema }]))
+  const properties = Object.fromEntries(here.map(({ name, schema = {}, ...told }) => [name, { ...examplesOf(told), ...schema }]))
   return { type: 'object', properties, required: here.filter(({ required }) => required === true).map(({ name }) => name), additionalProperties: false }
 }
 
@@ -78,16 +103,14 @@ function examplesOf ({ example, examples }: { readonly example?: unknown; readon
   return all.length === 0 ? {} : { examples: all }
 }
 
-function bodyOf ({ requestBody }: Operation, document: AttackDocument): AttackedRoute['body'] {
+function bodyOf ({ requestBody }: Operation): AttackedRoute['body'] {
   const [entry] = Object.entries(requestBody?.content ?? {})
-  if (entry === undefined) return null
-  const schema = resolved(entry[1].schema ?? {}, document)
-  return { type: entry[0], schema: isObject(schema) ? schema : {} }
+  return entry === undefined ? null : { type: entry[0], schema: entry[1].schema ?? {} }
 }
 
-function schemasOf (operation: Operation | undefined, document: AttackDocument): Pick<AttackedRoute, 'params' | 'query' | 'body'> {
+function schemasOf (operation: Operation | undefined): Pick<AttackedRoute, 'params' | 'query' | 'body'> {
   if (operation === undefined) return { params: null, query: null, body: null }
-  return { params: parametersIn('path', operation, document), query: parametersIn('query', operation, document), body: bodyOf(operation, document) }
+  return { params: parametersIn('path', operation), query: parametersIn('query', operation), body: bodyOf(operation) }
 }
 
 /** What guards beside the alternatives ask for; what stands inside one is told by its scopes in the requirement. */
@@ -111,26 +134,42 @@ export function surfaceFrom (lines: readonly DeclaredLine[], document: AttackDoc
     limits: limits.map(({ name, by, max }) => ({ name, by, max })),
     csrf,
     anyOrigin,
-    ...schemasOf(operations.get(`${method} ${url}`), document)
+    ...schemasOf(operations.get(`${method} ${url}`))
   }))
 }
 
-/** The surface that a document alone tells of; roles, policies and what CSRF asks for are not in it. */
+function accessOf ({ security }: Operation): AttackedRoute['access'] {
+  if (security === undefined) return 'undeclared'
+  if (security.length === 0) return 'public'
+  return security.some((alternative) => Object.keys(alternative).length === 0) ? 'optional' : 'guarded'
+}
+
+/** What CSRF asks for, by the document of this package, or by the header that others name as a parameter. */
+function csrfOf ({ parameters = [], 'x-csrf': proof }: Operation): string | null {
+  const takesToken = parameters.some((parameter) => parameter.in === 'header' && parameter.name.toLowerCase() === 'x-csrf-token')
+  return proof ?? (takesToken ? 'token' : null)
+}
+
+/** The surface that a document alone tells of; policies, and which origins may read, are not in it. */
 export function surfaceOfDocument (document: AttackDocument): AttackedRoute[] {
   return [...operationsOf(document)].map(([name, operation]) => {
     const [method = '', url = ''] = name.split(' ')
-    const { security } = operation
-    const strangers = security?.some((alternative) => Object.keys(alternative).length === 0) === true
+    const access = accessOf(operation)
     return {
       method,
       url,
-      access: security === undefined ? 'undeclared' : security.length === 0 ? 'public' : strangers ? 'optional' : 'guarded',
-      alternatives: security ?? [],
-      rights: none,
+      access,
+      alternatives: operation.security ?? [],
+      rights: {
+        scopes: operation['x-required-scopes'] ?? [],
+        roles: operation['x-required-roles'] ?? [],
+        anyScopes: operation['x-required-any-scope'] ?? [],
+        anyRoles: operation['x-required-any-role'] ?? []
+      },
       limits: (operation['x-rate-limit'] ?? []).map(({ name = '', by = 'address', max = null }) => ({ name, by, max })),
-      csrf: operation.parameters?.some((parameter) => parameter.in === 'header' && parameter.name.toLowerCase() === 'x-csrf-token') === true ? 'token' : null,
-      anyOrigin: null,
-      ...schemasOf(operation, document)
+      csrf: csrfOf(operation),
+      anyOrigin: access === 'guarded' || access === 'optional' ? null : 'everybody may ask for it',
+      ...schemasOf(operation)
     }
   })
 }
