@@ -45,8 +45,8 @@ const limitList = (member: string, description: string, example: string): object
 const challenge = { 'WWW-Authenticate': field('A challenge for each scheme that would be accepted (RFC 9110 §11.6.1).') }
 const bearerChallenge = { 'WWW-Authenticate': field('Where a bearer token was presented: the error, and the scopes that are required (RFC 6750 §3).') }
 const limitFields = {
-  RateLimit: limitList('"[ -~]+";r=\\d+;t=\\d+', 'What remains of each limit, and the seconds until it opens again.', '"hourly";r=4;t=60'),
-  'RateLimit-Policy': limitList('"[ -~]+";q=\\d+;w=\\d+', 'The limits that hold: how many, in how many seconds.', '"hourly";q=5;w=3600')
+  RateLimit: limitList('"[ !#-~]+";r=\\d+;t=\\d+', 'What remains of each limit, and the seconds until it opens again.', '"hourly";r=4;t=60'),
+  'RateLimit-Policy': limitList('"[ !#-~]+";q=\\d+;w=\\d+', 'The limits that hold: how many, in how many seconds.', '"hourly";q=5;w=3600')
 }
 /** The longest window of a limit, a year. */
 const LONGEST_WAIT = 31_536_000
