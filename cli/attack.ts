@@ -29,6 +29,8 @@ interface Options {
 }
 
 const safe = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+/** So many credentials of a scheme have a turn. */
+const MOST_TURNS = 10
 /** Shorter ones stand in any text by chance. */
 const LEAST_SECRET = 4
 
@@ -76,19 +78,39 @@ async function publicKeysOf (transport: AttackTransport): Promise<string[]> {
 }
 
 /**
- * What may write is left out unless it is asked for, and is last: it may end the very credentials. Bad credentials come
- * before it, and after all that needs good ones: an account may be closed for a while because of them.
+ * What may write is left out unless it is asked for, and is last, what deletes behind the rest: it may end the very
+ * credentials. Bad credentials come before it, and after all that needs good ones: an account may be closed for a while
+ * because of them.
  */
 function inOrder (attempts: readonly Attempt[], surface: readonly AttackedRoute[], writes: boolean): Attempt[] {
   const guarded = new Set(surface.filter(({ access }) => access === 'guarded').map(({ method, url }) => `${method} ${url}`))
   const isWriting = ({ kind, route }: Attempt): boolean => !safe.has(route.split(' ', 1).join()) && (kind === 'control' || ((kind === 'headers' || kind === 'cors') && !guarded.has(route)))
-  const rank = (attempt: Attempt): number => isWriting(attempt) ? 2 : Number(attempt.kind === 'credentials')
-  return attempts.toSorted((one, other) => rank(one) - rank(other)).map((attempt) => isWriting(attempt) && !writes ? leftOut(attempt) : attempt)
+  const rank = (attempt: Attempt): number => isWriting(attempt) ? (attempt.route.startsWith('DELETE ') ? 3 : 2) : Number(attempt.kind === 'credentials')
+  const readings = attempts.filter((attempt) => attempt.kind === 'control' && !isWriting(attempt))
+  return attempts.toSorted((one, other) => rank(one) - rank(other)).map((attempt) => {
+    if (!isWriting(attempt)) return attempt
+    return writes ? whileGood(attempt, readings) : { ...attempt, probe: async () => skipped(attempt, 'a good request that may write is sent with --writes alone') }
+  })
 }
 
-function leftOut (attempt: Attempt): Attempt {
-  const { kind, route, title } = attempt
-  return { ...attempt, probe: async () => ({ kind, route, title, outcome: 'skipped', problems: ['a good request that may write is sent with --writes alone'] }) }
+function skipped ({ kind, route, title }: Attempt, reason: string): AttackResult {
+  return { kind, route, title, outcome: 'skipped', problems: [reason] }
+}
+
+/** That good credentials are turned away is found only as long as a request that reads is let in by them, whosever turn it is. */
+function whileGood (attempt: Attempt, readings: readonly Attempt[]): Attempt {
+  const means = ({ route, title }: Attempt): string => title.slice(route.length)
+  const reading = attempt.kind === 'control' ? readings.find((other) => means(other) === means(attempt)) : undefined
+  return {
+    ...attempt,
+    async probe () {
+      const result = await attempt.probe()
+      for (let turn = 0; result.outcome === 'found' && reading !== undefined && turn < MOST_TURNS; turn += 1) {
+        if ((await reading.probe()).outcome === 'found') return skipped(attempt, 'its credentials have ended, as a request that writes may end them')
+      }
+      return result
+    }
+  }
 }
 
 /** What was found until the end, or until nobody answered any more. */

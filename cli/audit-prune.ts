@@ -1,5 +1,6 @@
 // `gatehouse audit prune`: the old end of the audit log, written out, signed, and only then removed.
 import { open, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { verifyChain } from '../credentials/audit-chain.ts'
 import { createCheckpointSigner } from '../credentials/audit-checkpoints.ts'
 import { loadKeyFile } from '../credentials/key-file.ts'
@@ -24,12 +25,15 @@ export async function pruneAudit ({ before, to, json = false }: { before: Date; 
       const { verified, fault } = await verifyChain(written(older(audit, { after: from.seq, before }), file), { from })
       if (fault !== null) throw new CommandFailure(`record ${String(fault.seq)} is not as it was sealed: nothing is removed; gatehouse audit verify tells more`)
       await file.sync()
+      await syncFolder(dirname(to))
       if (verified.seq === from.seq) return { removed: 0, through: verified }
       isKept = true
       const cut = { ...verified, signature: sign(verified) }
       progress('Removing')
       const first = await stores.transaction(async (inside) => {
         const count = await inside.audit.prune(cut)
+        isKept = count > 0
+        if (!isKept) throw new CommandFailure(`record ${String(verified.seq)} is gone meanwhile, as after another prune: nothing is removed`)
         await inside.audit.append({ event: 'gatehouse_audit_pruned', outcome: 'success', details: { through: verified.seq, before: before.toISOString() } })
         return count
       })
@@ -59,6 +63,19 @@ async function create (path: string): Promise<FileHandle> {
   }
 }
 
+/** Without it, the file may have no name after a crash of the machine. */
+async function syncFolder (path: string): Promise<void> {
+  // Windows opens no folders.
+  if (process.platform === 'win32') return
+  // eslint-disable-next-line security/detect-non-literal-fs-filename -- whoever runs the command names it
+  const folder = await open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
 async function * older (store: AuditStore, { after, before }: { after: number; before: Date }): AsyncGenerator<SealedAuditEvent> {
   for await (const record of sealed(store, after)) {
     if (record.time >= before.toISOString()) return
@@ -68,7 +85,8 @@ async function * older (store: AuditStore, { after, before }: { after: number; b
 
 async function * written (records: AsyncIterable<SealedAuditEvent>, file: FileHandle): AsyncGenerator<SealedAuditEvent> {
   for await (const record of records) {
-    await file.write(`${JSON.stringify(record)}\n`)
+    // `write` may write a part of it, as on a disk that is full in a moment.
+    await file.appendFile(`${JSON.stringify(record)}\n`)
     yield record
   }
 }

@@ -17,13 +17,14 @@ const TOLD_EVERY = 100_000
 /** The first record that is not as it was sealed, and what has no seal yet; exit code 1 for a fault. */
 export async function verifyAudit ({ json = false, checkpoint: file }: { json?: boolean; checkpoint?: string }): Promise<void> {
   const checkpoint = file === undefined ? [] : [await readHead(file)]
-  const { report, state } = await withStores(async ({ audit }, configuration) => {
+  const { report, state, from } = await withStores(async ({ audit }, configuration) => {
     // Asked first: what is sealed while we walk stands behind this head.
     const state = await audit.chain()
     const from = await cutOf(state, configuration)
-    return { state, report: await verifyChain(sealed(audit, from.seq), { from, heads: [...(state.head.seq === 0 ? [] : [state.head]), ...checkpoint] }) }
+    // From the very first on: what stands before the cut, or before number 1, was sealed by nobody.
+    return { state, from, report: await verifyChain(sealed(audit, -Infinity), { from, heads: [...(state.head.seq === 0 ? [] : [state.head]), ...checkpoint] }) }
   })
-  show(json, { ...report, unsealed: state.unsealed }, () => told(report, state))
+  show(json, { ...report, unsealed: state.unsealed }, () => told(report, { state, from, checkpoint: checkpoint.at(0) }))
   if (report.fault !== null) process.exitCode = 1
 }
 
@@ -35,11 +36,15 @@ export async function cutOf ({ pruned }: AuditChainState, { tokenKeyFile }: Conf
   return signed?.seq === pruned.seq && signed.hash === pruned.hash ? { seq: pruned.seq, hash: pruned.hash } : CHAIN_START
 }
 
-function told ({ verified, fault }: ChainReport, { unsealed, pruned }: AuditChainState): string {
+interface Walked { readonly state: AuditChainState; readonly from: ChainHead; readonly checkpoint: ChainHead | undefined }
+
+function told ({ verified, fault }: ChainReport, { state: { unsealed, pruned }, from, checkpoint }: Walked): string {
   return [
     ...(fault === null ? [] : [`${coloured('error')}  record ${String(fault.seq)}${fault.id === null ? '' : ` (${fault.id})`} ${fault.kind === 'missing' ? 'is missing' : `was ${fault.kind}`}`]),
-    `${String(verified.seq)} records are as they were sealed${verified.seq === 0 ? '' : `, the last with ${verified.hash}`}`,
-    ...(pruned === null ? [] : [`those up to ${String(pruned.seq)} were removed by gatehouse audit prune`]),
+    ...(fault?.kind === 'inserted' && fault.seq <= from.seq ? ['or a prune that was ended left it behind: then it is in the file of that prune, and the next one removes it'] : []),
+    `${String(verified.seq - from.seq)} records are as they were sealed${verified.seq === 0 ? '' : `, the last with ${verified.hash}`}`,
+    ...(pruned === null ? [] : [from.seq === 0 ? `that those up to ${String(pruned.seq)} were removed is not signed by the key of this service` : `those up to ${String(from.seq)} were removed by gatehouse audit prune`]),
+    ...(checkpoint !== undefined && checkpoint.seq < from.seq ? [`the checkpoint is of record ${String(checkpoint.seq)}, which was removed: it says nothing of what is left`] : []),
     unsealed.count === 0 ? 'every record is sealed' : `${String(unsealed.count)} records have no seal yet, the oldest of ${unsealed.oldest ?? 'an unknown time'}`
   ].join('\n')
 }

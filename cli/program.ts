@@ -167,7 +167,7 @@ function wholeNumber (text: string): number {
 function pastDate (text: string): Date {
   const date = new Date(text)
   const isWhole = /^\d{4}-\d\d-\d\d$/.test(text) || /^\d{4}-\d\d-\d\dT[\d:.]{8,12}Z$/.test(text)
-  if (!isWhole || Number.isNaN(date.getTime()) || date.getTime() > Date.now()) throw new InvalidArgumentError('It must be a date that is over, such as 2026-01-01.')
+  if (!isWhole || Number.isNaN(date.getTime()) || date.getTime() > Date.now() || !date.toISOString().startsWith(text.slice(0, 10))) throw new InvalidArgumentError('It must be a date that is over, such as 2026-01-01.')
   return date
 }
 

@@ -10,6 +10,13 @@ const READY_TIMEOUT_MS = 2000
 
 /** `/health/live` and `/health/ready`. Needs `app.stores`; where `tokens` and `redis` are registered, it tells of them. */
 export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
+  let asked: Promise<void> | null = null
+  /** Anybody may probe: those who do at the same time cause one question to the stores. */
+  function ready (): Promise<void> {
+    asked ??= inTime(assertReady(app)).finally(() => { asked = null })
+    return asked
+  }
+
   app.addSchema(Health)
   app.addSchema(Readiness)
   app.protect(app.publicAccess('Probes have no credentials'))
@@ -30,7 +37,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox = async (app) => {
       }
     }
   }, async () => {
-    await Promise.race([assertReady(app), refuseLate()])
+    await ready()
     const isDegraded = app.hasDecorator('gatehouseRedis') && app.gatehouseRedis.state() === 'down'
     return { status: isDegraded ? 'degraded' as const : 'ok' as const }
   })
@@ -41,7 +48,16 @@ async function assertReady (app: FastifyInstance): Promise<void> {
   if (app.hasDecorator('tokens')) await app.tokens.assertReady()
 }
 
-async function refuseLate (): Promise<never> {
-  await sleep(READY_TIMEOUT_MS, undefined, { ref: false })
+async function inTime (work: Promise<void>): Promise<void> {
+  const settled = new AbortController()
+  try {
+    await Promise.race([work, refuseLate(settled.signal)])
+  } finally {
+    settled.abort()
+  }
+}
+
+async function refuseLate (signal: AbortSignal): Promise<never> {
+  await sleep(READY_TIMEOUT_MS, undefined, { ref: false, signal })
   throw refusal('unavailable', { retryAfterSeconds: 1, reason: 'the stores do not answer in time' })
 }

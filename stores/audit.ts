@@ -75,7 +75,8 @@ export function createAuditStore (db: Kysely<Database>): AuditStore {
     },
 
     async sealed ({ after, limit }) {
-      const rows = await db.selectFrom('audit_events').select([...COLUMNS, 'seq', 'hash']).where('seq', '>', after).orderBy('seq').limit(limitOf(limit)).execute()
+      const all = db.selectFrom('audit_events').select([...COLUMNS, 'seq', 'hash']).orderBy('seq').limit(limitOf(limit))
+      const rows = await (after === -Infinity ? all.where('seq', 'is not', null) : all.where('seq', '>', after)).execute()
       return rows.map((row): SealedAuditEvent => ({ ...eventOf(row), seq: Number(row.seq), hash: row.hash ?? '' }))
     },
 

@@ -97,7 +97,7 @@ export interface AuditStore {
    * call it at once, one goes on at a time: no number is given twice, none is left out.
    */
   seal (): Promise<number>
-  /** The events after a number, in the order of the chain; `limit` as for pages. */
+  /** The events after a number, in the order of the chain; `limit` as for pages. `-Infinity` gives those too that stand before the first. */
   sealed (query: { after: number; limit?: number | undefined }): Promise<SealedAuditEvent[]>
   /**
    * Removes sealed events up to and with that of the cut, oldest first, at most 1000 a call; how many. The chain says from

@@ -241,6 +241,25 @@ t.test('nothing to attack, or not any more: exit code 2', async (t) => {
   t.match(await run(['attack', dying, '--document', document, '--sarif', join(directory, 'nowhere', 'x.sarif')]), { code: 2, stderr: /x\.sarif cannot be written|does not answer/ })
 })
 
+t.test('credentials that a request ended are no finding, and credentials that are turned away while they are good are one', async (t) => {
+  const cookie = 'k3J9aaaaaaaaaaaa'
+  let isAlive = true
+  const url = await listen(t, ({ method = '', url = '', headers }, response) => {
+    const isIn = isAlive && url !== '/closed' && headers.cookie === `id=${cookie}`
+    if (isIn && `${method} ${url}` === 'DELETE /session') isAlive = false
+    response.writeHead(isIn ? 200 : 401, isIn ? {} : { 'www-authenticate': 'Cookie' }).end()
+  })
+  const security = [{ session: [] }]
+  const document = join(directory, 'ends.json')
+  const paths = { '/session': { delete: { security } }, '/things': { get: { security }, delete: { security } }, '/closed': { post: { security } } }
+  await writeFile(document, JSON.stringify({ openapi: '3.1.0', paths, components: { securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: 'id' } } } }))
+  const { code, stdout } = await run(['attack', url, '--document', document, '--credentials', '-', '--writes', '--kinds', 'control', '--json'], { input: JSON.stringify({ session: [{ cookie }] }) })
+  const report = JSON.parse(stdout) as Report
+  t.equal(code, 1)
+  t.strictSame(report.results.map(({ route, outcome }) => [route, outcome]), [['GET /things', 'held'], ['POST /closed', 'found'], ['DELETE /session', 'held'], ['DELETE /things', 'skipped']])
+  t.strictSame(reasons(report), ['its credentials have ended, as a request that writes may end them'])
+})
+
 t.test('on a terminal a bar shows how far it is, and goes', { skip: existsSync('/usr/bin/script') ? false : 'script is not installed' }, async (t) => {
   const document = await privateFile('guarded.json', guarded)
   const url = await listen(t, (_request, response) => { response.writeHead(401, { 'www-authenticate': 'Key' }).end() })

@@ -15,6 +15,7 @@ import { verifyChain } from '../../credentials/audit-chain.ts'
 import { buildServer } from '../fixtures/process.ts'
 import { root } from '../fixtures/documents.ts'
 import { selfSigned } from '../fixtures/certificate.ts'
+import { createDatabase, noServer } from '../stores/fixtures/postgres.ts'
 import type { Command } from 'commander'
 import type { Test } from 'tap'
 import type { ChainedRecord } from '../../credentials/audit-chain.ts'
@@ -30,9 +31,10 @@ t.setTimeout(300_000)
 t.before(async () => { command = join(await buildServer(join(directory, 'build')), '..', 'cli', 'gatehouse.js') })
 
 /** Runs the command with this environment and nothing of ours. */
-async function run (line: string | readonly string[], { environment = {}, input = '' }: { environment?: Environment; input?: string } = {}): Promise<Ended> {
+async function run (line: string | readonly string[], { environment = {}, input = '', within = [] }: { environment?: Environment; input?: string; within?: readonly string[] } = {}): Promise<Ended> {
   const words = typeof line === 'string' ? line.split(' ').filter((word) => word !== '') : line
-  const child = spawn(process.execPath, [command, ...words], { cwd: directory, env: { PATH: process.env['PATH'] ?? '', ...environment }, stdio: ['pipe', 'pipe', 'pipe'] })
+  const [program = process.execPath, ...rest] = [...within, process.execPath, command, ...words]
+  const child = spawn(program, rest, { cwd: directory, env: { PATH: process.env['PATH'] ?? '', ...environment }, stdio: ['pipe', 'pipe', 'pipe'] })
   child.stdin.on('error', () => undefined).end(input)
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
   const [stdout, stderr] = await Promise.all([text(child.stdout), buffer(child.stderr)])
@@ -187,6 +189,8 @@ t.test('the audit log: verified, written out, and compared with a checkpoint', a
 t.test('R206 the audit log: its old end is written out, signed and removed', async (t) => {
   const environment = development('pruned')
   json(await run('users create alice --email alice@example.com --json', { environment, input: password }))
+  const early = join(directory, 'early.json')
+  await writeFile(early, (await run('audit export --checkpoint', { environment })).stdout)
   json(await run('users unlock alice --json', { environment }))
   const written = join(directory, 'audit-2026.jsonl')
   const prune = (...more: string[]) => run(['audit', 'prune', '--before', new Date().toISOString(), '--to', written, ...more], { environment })
@@ -197,7 +201,8 @@ t.test('R206 the audit log: its old end is written out, signed and removed', asy
   t.match(nothing, { code: 0, stdout: 'no sealed record is as old as that\n' })
   t.notOk(existsSync(written))
   t.equal((await run(['audit', 'prune', '--before', '2999-01-01', '--to', written], { environment })).code, 2, 'a date that is not over')
-  const { removed, through } = json<{ removed: number; through: { seq: number } }>(await prune('--json'))
+  t.equal((await run(['audit', 'prune', '--before', '2026-02-31', '--to', written], { environment })).code, 2, 'a date that is none')
+  const { removed, through } = json<{ removed: number; through: { seq: number; hash: string } }>(await prune('--json'))
   t.equal(removed, through.seq)
   const kept = readFileSync(written, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as ChainedRecord)
   t.equal((await stat(written)).mode & 0o777, 0o600)
@@ -206,11 +211,21 @@ t.test('R206 the audit log: its old end is written out, signed and removed', asy
   const rest = (await run('audit export', { environment })).stdout.trim().split('\n').map((line) => JSON.parse(line) as ChainedRecord)
   t.equal(rest[0]?.seq, through.seq + 1)
   t.ok(rest.some(({ event }) => event === 'gatehouse_audit_pruned'))
-  t.match(await run('audit verify', { environment }), { code: 0, stdout: `those up to ${String(through.seq)} were removed by gatehouse audit prune\n` })
+  const verified = await run('audit verify', { environment })
+  t.match(verified, { code: 0, stdout: `those up to ${String(through.seq)} were removed by gatehouse audit prune\n` })
+  t.ok(verified.stdout.startsWith(`${String(rest.length)} records are as they were sealed`), verified.stdout)
   const { DatabaseSync } = await import('@photostructure/sqlite')
   const database = new DatabaseSync(join(directory, 'pruned', 'gatehouse.sqlite'))
+  for (const seq of [through.seq, 1, 0, -5, -(2 ** 40)]) {
+    database.prepare("insert into audit_events (id, event, outcome, details, seq, hash) values ('01900000-0000-7000-8000-000000000000', 'authn_login_success', 'success', '{}', ?, ?)").run(seq, through.hash)
+    const report = await run('audit verify', { environment })
+    t.match(report, { code: 1, stdout: `record ${String(seq)} (01900000-0000-7000-8000-000000000000) was inserted\nor a prune that was ended left it behind` }, `${String(seq)}: nothing stands where records were removed`)
+    database.exec(`delete from audit_events where seq = ${String(seq)}`)
+  }
+  t.match(await run(['audit', 'verify', '--checkpoint', early], { environment }), { code: 0, stdout: /^the checkpoint is of record \d+, which was removed: it says nothing of what is left$/m })
   database.exec(`delete from audit_events where seq = ${String(through.seq + 1)}; update audit_pruning set seq = seq + 1`)
   t.match(await run('audit verify --json', { environment }), { code: 1, stdout: /"kind": "missing",\s+"seq": 1,/ }, 'whoever has no key cannot cut it')
+  t.match(await run('audit verify', { environment }), { code: 1, stdout: `that those up to ${String(through.seq + 1)} were removed is not signed by the key of this service\n` })
   const { checkpoint } = json<{ checkpoint: string }>(await run('audit export --checkpoint', { environment }))
   const { seq, hash } = JSON.parse(Buffer.from(checkpoint.split('.')[1] ?? '', 'base64url').toString()) as { seq: number; hash: string }
   database.prepare('update audit_pruning set seq = ?, hash = ?, signature = ?').run(seq, hash, checkpoint)
@@ -219,6 +234,22 @@ t.test('R206 the audit log: its old end is written out, signed and removed', asy
   await rm(written)
   assertFailure(t, await prune(), /record 1 is not as it was sealed: nothing is removed/)
   t.notOk(existsSync(written))
+})
+
+t.test('R206 the audit log: a file that has no room for the last record removes nothing', { skip: noServer || existsSync('/usr/bin/prlimit') ? noServer : 'no prlimit' }, async (t) => {
+  const { url, drop } = await createDatabase()
+  t.teardown(drop)
+  const environment = { ...development('full'), DATABASE_URL: url }
+  for (const name of ['alice', 'bob']) json(await run(`users create ${name} --email ${name}@example.com --json`, { environment, input: password }))
+  const { stdout } = await run('audit export', { environment })
+  const prune = (file: string) => ['audit', 'prune', '--before', new Date().toISOString(), '--to', join(directory, file)]
+  // Without what tap adds to a process of Node.js, which writes a file of its own.
+  const within = ['env', '-u', 'NODE_OPTIONS', 'prlimit', `--fsize=${String(Buffer.byteLength(stdout) - 10)}`]
+  assertFailure(t, await run(prune('half.jsonl'), { environment, within }), /EFBIG/)
+  t.notOk(existsSync(join(directory, 'half.jsonl')))
+  t.equal((await run('audit export', { environment })).stdout, stdout)
+  t.match(await run(prune('whole.jsonl'), { environment }), { code: 0 })
+  t.equal(readFileSync(join(directory, 'whole.jsonl'), 'utf8'), stdout)
 })
 
 t.test('migrations, up and down', async (t) => {

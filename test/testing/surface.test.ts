@@ -47,6 +47,18 @@ t.test('the surface of a document', async (t) => {
   t.match(escaped, { url: '/gr%C3%B6%C3%9Fe%20b', body: { schema: { title: 'escaped' } } })
   t.strictSame(surfaceOfDocument({ paths: { '/': { get: {} } } }).map(({ access }) => access), ['undeclared'])
   t.strictSame(surfaceOfDocument({}), [])
+  t.strictSame(surfaceOfDocument({ paths: { 'x-owner': {}, 'http://other.example/': { get: {} } } }), [], 'only what begins with a slash is a path')
+})
+
+t.test('schemas that all refer to each other are read in moments, and the first of them whole', async (t) => {
+  const names = Array.from({ length: 40 }, (_, index) => `S${String(index)}`)
+  const references = Object.fromEntries(names.map((name) => [name, { $ref: `#/components/schemas/${name}` }]))
+  const schemas = Object.fromEntries(names.map((name) => [name, { type: 'object', title: name, properties: references }]))
+  const begun = performance.now()
+  const [post] = surfaceOfDocument({ paths: { '/': { post: { requestBody: { content: { 'application/json': { schema: references['S0'] } } } } } }, components: { schemas } })
+  t.match(post?.body?.schema, { title: 'S0', properties: { S0: {}, S1: { title: 'S1' } } })
+  t.ok(JSON.stringify(post).length < 2_000_000)
+  t.ok(performance.now() - begun < 5000)
 })
 
 t.test('a pattern of another dialect is not tried', async (t) => {

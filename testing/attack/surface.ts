@@ -38,6 +38,8 @@ interface Operation {
 
 const methods = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace']
 const LONGEST_CHAIN = 8
+/** Schemas that refer to each other have more places together than there is memory. */
+const MOST_REFERENCES = 200
 
 function isObject (value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -59,20 +61,26 @@ function referred (reference: string, document: AttackDocument): unknown {
   return steps.reduce<unknown>((place, step) => isObject(place) && Object.hasOwn(place, step) ? place[step] : {}, document)
 }
 
-/** The schema with everything that it refers to in its place; one inside itself takes anything. */
-function resolved (schema: unknown, document: AttackDocument, chain: readonly string[] = []): unknown {
-  if (Array.isArray(schema)) return schema.map((member) => resolved(member, document, chain))
-  if (!isObject(schema)) return schema
-  const reference = schema['$ref']
-  if (typeof reference === 'string') {
-    return chain.length >= LONGEST_CHAIN || chain.includes(reference) ? {} : resolved(referred(reference, document), document, [...chain, reference])
+/** The schema with everything that it refers to in its place; one inside itself takes anything, as do those beyond the most. */
+function resolved (schema: unknown, document: AttackDocument): unknown {
+  let left = MOST_REFERENCES
+  function walk (part: unknown, chain: readonly string[]): unknown {
+    if (Array.isArray(part)) return part.map((member) => walk(member, chain))
+    if (!isObject(part)) return part
+    const reference = part['$ref']
+    if (typeof reference !== 'string') return Object.fromEntries(Object.entries(part).map(([key, value]) => [key, walk(value, chain)]))
+    if (left === 0 || chain.length >= LONGEST_CHAIN || chain.includes(reference)) return {}
+    left -= 1
+    return walk(referred(reference, document), [...chain, reference])
   }
-  return Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, resolved(value, document, chain)]))
+  return walk(schema, [])
 }
 
 function operationsOf (document: AttackDocument): Map<string, Operation> {
   const found = new Map<string, Operation>()
   for (const [path, item] of Object.entries(document.paths ?? {})) {
+    // What begins otherwise is an extension (OpenAPI 3.1 §4.8.8), and as a target of a request another address.
+    if (!path.startsWith('/')) continue
     for (const method of methods) {
       if (isObject(item[method])) found.set(`${method.toUpperCase()} ${patternOf(path)}`, operationOf(item[method], item['parameters'], document))
     }

@@ -116,6 +116,7 @@ export const auditChecks: readonly StoreCheck[] = [
     assert.deepEqual(pruned, cut)
     const left = await audit.sealed({ after: 0 })
     assert.deepEqual(left.map(({ seq }) => seq), [1201, 1202, 1203, 1204, 1205])
+    assert.deepEqual(await audit.sealed({ after: -Infinity }), left, 'and without those that have no number')
     assert.deepEqual(await verifyChain(left, { from: cut, heads: [head] }), { verified: head, fault: null })
     assert.deepEqual((await verifyChain(left, { heads: [head] })).fault, { kind: 'missing', seq: 1, id: null }, 'not without the cut')
     assert.equal((await verifyChain(left, { from: { ...cut, hash: 'x' } })).fault?.kind, 'altered')
