@@ -110,5 +110,5 @@ t.test('text with U+0000 is refused, however a statement is asked', async (t) =>
   const { connection } = open(t)
   const statement = kyselyDatabase(connection, () => undefined).prepare('insert into t values (?) returning 1')
   for (const ask of ['all', 'run', 'iterate'] as const) t.throws(() => statement[ask](['a\0b']), { code: 'validation' }, ask)
-  t.same(connection.prepare('select count(*) as n from t').get()?.['n'], 1)
+  t.same(connection.prepare('select a from t').all(), [{ a: 'here' }])
 })
