@@ -7,8 +7,16 @@ import type { TellState } from './outage.ts'
 
 type Connection = InstanceType<(typeof import('@photostructure/sqlite'))['DatabaseSync']>
 
-/** Results that say that the file cannot be written, or not be trusted: READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB. */
-const FILE_FAILURES: ReadonlySet<unknown> = new Set([8, 10, 11, 13, 14, 26])
+/** Results that say that the file cannot be written, or not be trusted, and SQLite's words for them. */
+const FILE_FAILURES: ReadonlyMap<number, string> = new Map([
+  [8, 'attempt to write a readonly database'],
+  [10, 'disk I/O error'],
+  [11, 'database disk image is malformed'],
+  [13, 'database or disk is full'],
+  [14, 'unable to open database file'],
+  [26, 'file is not a database']
+])
+const FILE_FAILURE_WORDS: ReadonlySet<string> = new Set(FILE_FAILURES.values())
 
 /**
  * The connection in the shape of better-sqlite3, where `reader` says whether rows come back, and parameters are one list.
@@ -22,7 +30,7 @@ export function kyselyDatabase (connection: Connection, tell: TellState): Sqlite
     try {
       return work()
     } catch (cause) {
-      if (FILE_FAILURES.has(resultOf(cause))) tell(false, cause)
+      if (isFileFailure(cause)) tell(false, cause)
       throw outage('SQLite', cause)
     }
   }
@@ -69,7 +77,9 @@ export function kyselyDatabase (connection: Connection, tell: TellState): Sqlite
 
 const WRITE = /^(?:insert|update|delete) /
 
-/** The primary result; a further one stands in the bytes above it. */
-function resultOf (cause: unknown): number | null {
-  return cause instanceof Error && 'errcode' in cause && typeof cause.errcode === 'number' ? cause.errcode & 255 : null
+/** By the primary result; a further one stands in the bytes above it. Of what was to return rows the driver gives the words alone. */
+function isFileFailure (cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false
+  if ('errcode' in cause && typeof cause.errcode === 'number') return FILE_FAILURES.has(cause.errcode & 255)
+  return FILE_FAILURE_WORDS.has(cause.message)
 }

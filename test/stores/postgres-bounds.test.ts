@@ -107,6 +107,26 @@ t.test('R007 stores close in bounded time, though somebody goes on in a transact
   await transaction
 })
 
+for (const [title, table] of [['succeeds', 'unrelated'], ['fails', 'api_keys']] as const) {
+  t.test(`a start that ${title} leaves no connection of its migration behind`, { skip: noServer }, async (t) => {
+    const url = await databaseOf(t)
+    const db = await open(t, url)
+    await sql`create table ${sql.table(table)} (id text)`.execute(db)
+    const outcome = await createPostgresStores(url).then(async (stores) => { await stores.close(); return 'succeeds' }, () => 'fails')
+    t.equal(outcome, title)
+    const others = async (): Promise<number> => (await sql`select pid from pg_stat_activity
+      where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'`.execute(db)).rows.length
+    for (let times = 0; times < 50 && await others() > 0; times += 1) await sleep(100)
+    t.equal(await others(), 0)
+  })
+}
+
+t.test('stores that are closed before they were used stay closed', { skip: noServer }, async (t) => {
+  const stores = await createPostgresStores(await databaseOf(t))
+  await stores.close()
+  await t.rejects(stores.ping())
+})
+
 /** What happened first: the end of `work` in a transaction, or a process that was started meanwhile and had `waitMs`. */
 async function startDuring (url: string, db: Kysely<Database>, work: (transaction: Kysely<Database>) => Promise<unknown>, waitMs: number): Promise<string[]> {
   const order: string[] = []
