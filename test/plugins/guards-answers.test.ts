@@ -4,14 +4,14 @@ import { refusal } from '../../errors.ts'
 import { problems } from '../../plugins/problems.ts'
 import { SECRET, headerScheme, rubbishNames } from '../fixtures/header-scheme.ts'
 import { service as guardedService } from '../fixtures/two-schemes.ts'
-import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { CustomPrincipal } from '../../guards/principal.ts'
 import type { Scheme } from '../../guards/scheme.ts'
 import type { GuardsOptions, RefusalFormat } from '../../plugins/guards.ts'
 import type { Service } from '../fixtures/two-schemes.ts'
 
-const service = async (t: Test, options: GuardsOptions = {}): Promise<Service> => await guardedService(t, { callbackTimeoutSeconds: 0.05, ...options })
+const service = async (t: Test, options: GuardsOptions = {}, serverOptions: FastifyServerOptions = {}): Promise<Service> => await guardedService(t, { callbackTimeoutSeconds: 0.05, ...options }, serverOptions)
 
 function assertRefused (t: Test, response: LightMyRequestResponse, status: number, code: string): void {
   t.equal(response.statusCode, status)
@@ -211,9 +211,11 @@ t.test('R007 a format that fails leaves the refusal standing, at once, by promis
 })
 
 t.test('R001 a scheme whose challenge fails still gets its 401 with a challenge', async (t) => {
-  const challenges: Scheme['challenge'][] = [() => { throw new Error(SECRET) }, () => null, () => undefined as never, () => 'Test realm="a\r\nset-cookie: x=1"', () => 'Test realm="ü"']
-  for (const challenge of challenges) {
-    const made = await service(t)
+  const form = 'a challenge must be printable ASCII or null'
+  const challenges: [Scheme['challenge'], logged: string | null][] = [[() => { throw new Error(SECRET) }, SECRET], [() => null, null], [() => undefined as never, form], [() => 'Test realm="a\r\nset-cookie: x=1"', form], [() => 'Test realm="ü"', form]]
+  for (const [challenge, logged] of challenges) {
+    const log: string[] = []
+    const made = await service(t, {}, { logger: { level: 'error', stream: { write: (line: string) => { log.push(line) } } } })
     const odd = headerScheme('odd', { later: true })
     odd.challenge = challenge
     made.app.get('/x', { onRequest: made.app.defineScheme(odd) }, made.handler)
@@ -223,6 +225,8 @@ t.test('R001 a scheme whose challenge fails still gets its 401 with a challenge'
       t.equal(response.headers['www-authenticate'], 'odd realm="api"')
       t.equal(response.headers['set-cookie'], undefined)
     }
+    const told = log.map((line) => JSON.parse(line) as { msg: string; scheme: string; err: { message: string } }).map(({ msg, scheme, err }) => [msg, scheme, err.message])
+    t.strictSame(told, logged === null ? [] : Array(2).fill(['the challenge of a scheme failed', 'odd', logged]))
     t.equal(made.handled, 0)
   }
 })
