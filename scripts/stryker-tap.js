@@ -1,6 +1,7 @@
 // Runs tests of tap inside StrykerJS's own process: their files are loaded once, a mutant is switched on, and the
 // subtests that reach it run until one fails. StrykerJS's runner for tap starts a process for each file and mutant.
 import { resolve } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
 import { PluginKind, commonTokens, declareClassPlugin, tokens } from '@stryker-mutator/api/plugin'
 import { DryRunStatus, MutantRunStatus, TestStatus, determineHitLimitReached } from '@stryker-mutator/api/test-runner'
