@@ -15,7 +15,7 @@ const securityRules = Object.fromEntries(
 )
 
 export default defineConfig(
-  { ignores: ['dist/', 'node_modules/', '.bench/', '.tap/', '.data/', 'coverage/'] },
+  { ignores: ['dist/', 'node_modules/', '.bench/', '.mutation/', '.tap/', '.data/', 'coverage/'] },
   {
     plugins: { security },
     linterOptions: { reportUnusedDisableDirectives: 'error', reportUnusedInlineConfigs: 'error' },

@@ -101,3 +101,9 @@ ${table([what, ...points.map(({ point }) => number(point))], [['CPU µs a reques
 ${note}`).join('\n\n')}
 `
 }
+
+/** What `npm run mutation` wrote at the end of a page stays when the rest is written anew. */
+export function mutationSection (page: string): string {
+  const start = page.indexOf('\n## Mutation testing\n')
+  return start === -1 ? '' : page.slice(start)
+}

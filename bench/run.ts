@@ -1,6 +1,6 @@
 // `npm run bench` measures everything and writes docs/bench.md; `npm run bench -- bearer` measures the rows whose name
 // holds that word, in fewer pairs, and prints them.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { bootTimes } from './boot.ts'
 import { eventTime } from './events.ts'
 import { growth } from './growth.ts'
@@ -11,7 +11,7 @@ import { material } from './material.ts'
 import { memoryAfterMillions } from './memory.ts'
 import { pinned, sample } from './measure.ts'
 import { measurePairs } from './pairs.ts'
-import { report, verdicts } from './report.ts'
+import { mutationSection, report, verdicts } from './report.ts'
 import { rows } from './rows.ts'
 import { refreshRates } from './refreshes.ts'
 import { quartiles } from './statistics.ts'
@@ -93,6 +93,6 @@ if (word !== undefined) {
 } else {
   const measured = await measurePairs(rows, PAIRS, sampling, tell)
   const text = report({ machine: machine(), method: method(), rows: measured, inProcess: await inProcess(), singles: singles(), logins: await loginFloods(), refreshes: await refreshRates(), growth: await measureGrowth() })
-  writeFileSync('docs/bench.md', text)
+  writeFileSync('docs/bench.md', text + mutationSection(readFileSync('docs/bench.md', 'utf8')))
   for (const { name, target, reached } of verdicts(measured)) tell(`${reached ? 'reached' : 'MISSED '} ${name} ${target}`)
 }

@@ -11,7 +11,7 @@ import type { SecurityRequirement } from './requirement.ts'
 export function settleWrittenSecurity (registry: Registry): void {
   for (const record of registry.routes) {
     const { written } = record
-    if (written === null || record.plan.access !== 'undeclared') continue
+    if (written === null) continue
     const place = `${record.methods.join(', ')} ${record.url}`
     if (registry.options.adoptSchemaSecurity !== true) {
       if (written.length > 0) throw fault('GATEHOUSE_SECURITY_NOT_ENFORCED', place)

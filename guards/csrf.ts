@@ -55,7 +55,7 @@ export function isHandshake ({ headers: { upgrade } }: Pick<FastifyRequest, 'hea
 }
 
 /** What a route asks of requests by that method, and of those that its ambient schemes let in. */
-export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string, { inForm = false, webSocket = false } = {}): CsrfProof | null {
+export function csrfOf ({ schemes, crossSite }: Pick<Plan, 'schemes' | 'crossSite'>, method: string, { inForm, webSocket }: { inForm: boolean; webSocket: boolean }): CsrfProof | null {
   const handshake = webSocket && method === 'GET'
   const ambient = isUnsafe(method) || handshake ? schemes.filter((scheme) => scheme.ambient) : []
   if (!handshake && ambient.some(({ csrfSecret }) => csrfSecret !== undefined)) return inForm ? 'form' : 'token'

@@ -4,14 +4,14 @@ import { refusal } from '../../errors.ts'
 import { problems } from '../../plugins/problems.ts'
 import { SECRET, headerScheme, rubbishNames } from '../fixtures/header-scheme.ts'
 import { service as guardedService } from '../fixtures/two-schemes.ts'
-import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import type { FastifyInstance, FastifyServerOptions, LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import type { CustomPrincipal } from '../../guards/principal.ts'
 import type { Scheme } from '../../guards/scheme.ts'
 import type { GuardsOptions, RefusalFormat } from '../../plugins/guards.ts'
 import type { Service } from '../fixtures/two-schemes.ts'
 
-const service = async (t: Test, options: GuardsOptions = {}): Promise<Service> => await guardedService(t, { callbackTimeoutSeconds: 0.05, ...options })
+const service = async (t: Test, options: GuardsOptions = {}, serverOptions: FastifyServerOptions = {}): Promise<Service> => await guardedService(t, { callbackTimeoutSeconds: 0.05, ...options }, serverOptions)
 
 function assertRefused (t: Test, response: LightMyRequestResponse, status: number, code: string): void {
   t.equal(response.statusCode, status)
@@ -151,6 +151,36 @@ t.test('R005 a 503 that a callback throws itself says when to come again', async
   assertRefused(t, await app.inject('/x'), 503, 'unavailable')
 })
 
+t.test('a refusal is logged by its code and reason; what the service failed at is an error, with its cause', async (t) => {
+  const log: string[] = []
+  const { app, a, b, handler } = await service(t, {}, { logger: { level: 'info', stream: { write: (line: string) => { log.push(line) } } } })
+  app.get('/x', { onRequest: app.anyOf(a, b) }, handler)
+  const [info, error] = [30, 50]
+  const rows: [headers: Record<string, string>, level: number, code: string, reason: string | undefined, cause?: string][] = [
+    [{ 'x-a': 'bad' }, info, 'invalid_credentials', 'a is bad'],
+    [{ 'x-a': 'disabled' }, info, 'account_disabled', undefined],
+    [{ 'x-a': 'throw' }, error, 'unavailable', 'a callback or store failed', SECRET],
+    [{ 'x-b': 'throw' }, error, 'unavailable', 'a callback or store failed', SECRET],
+    [{ 'x-a': 'rubbish text' }, error, 'unavailable', 'a callback or store failed', 'authenticate() answered with neither a principal nor null'],
+    [{ 'x-b': 'hang' }, error, 'unavailable', 'no answer in time']
+  ]
+  for (const [headers, level, code, reason, cause] of rows) {
+    log.length = 0
+    const response = await app.inject({ url: '/x', headers })
+    t.equal(response.headers['retry-after'], code === 'unavailable' ? '1' : undefined)
+    const told = log.map((line) => JSON.parse(line) as { msg: string; level: number; code?: string; reason?: string; err?: { message: string } }).filter(({ msg }) => msg === 'refused')
+    t.strictSame(told.map((line) => [line.level, line.code, line.reason, line.err?.message]), [[level, code, reason, cause]], JSON.stringify(headers))
+  }
+})
+
+t.test('an answer that takes its time, but not too long, is waited for', async (t) => {
+  const { app, handler } = await service(t, { callbackTimeoutSeconds: 5 })
+  const slow = headerScheme('slow')
+  slow.authenticate = () => new Promise((resolve) => setTimeout(resolve, 30, { kind: 'custom', scheme: 'slow', subject: 'sue', scopes: [], roles: [], attributes: {} }))
+  app.get('/x', { onRequest: app.defineScheme(slow) }, handler)
+  t.equal((await app.inject('/x')).statusCode, 200)
+})
+
 const tampering: [string, (app: FastifyInstance) => void][] = [
   ['an error handler', (app) => { app.setErrorHandler((_error, _request, reply) => reply.code(200).send({ handled: true })) }],
   ['a default serializer', (app) => { app.setReplySerializer(() => '"serialized"') }],
@@ -199,21 +229,28 @@ t.test('the format of refusals is the service\'s, or the route\'s', async (t) =>
 t.test('R007 a format that fails leaves the refusal standing, at once, by promise and after a timeout', async (t) => {
   const circular: Record<string, unknown> = {}
   circular['self'] = circular
-  for (const write of [() => { throw new Error(SECRET) }, () => undefined as never, () => null as never, () => circular]) {
-    const made = await service(t, { refusal: { schema: {}, contentType: 'text/html', write } })
+  const form = 'refusal.write must return an object or a string'
+  for (const [write, logged] of [[() => { throw new Error(SECRET) }, SECRET], [() => undefined as never, form], [() => null as never, form], [() => circular, /circular/]] as const) {
+    const log: string[] = []
+    const made = await service(t, { refusal: { schema: {}, contentType: 'text/html', write } }, { logger: { level: 'error', stream: { write: (line: string) => { log.push(line) } } } })
     made.app.get('/a', { onRequest: made.a }, made.handler)
     made.app.get('/b', { onRequest: made.b }, made.handler)
     for (const [url, headers, status, code] of [['/a', {}, 401, 'credentials_required'], ['/b', { 'x-b': 'bad' }, 401, 'invalid_credentials'], ['/b', { 'x-b': 'hang' }, 503, 'unavailable']] as const) {
       assertRefused(t, await made.app.inject({ url, headers }), status, code)
     }
+    const told = log.map((line) => JSON.parse(line) as { msg: string; err?: { message: string } }).filter(({ msg }) => msg === 'the format of refusals failed')
+    t.equal(told.length, 3)
+    for (const { err } of told) t.match(err?.message, logged)
     t.equal(made.handled, 0)
   }
 })
 
 t.test('R001 a scheme whose challenge fails still gets its 401 with a challenge', async (t) => {
-  const challenges: Scheme['challenge'][] = [() => { throw new Error(SECRET) }, () => null, () => undefined as never, () => 'Test realm="a\r\nset-cookie: x=1"', () => 'Test realm="ü"']
-  for (const challenge of challenges) {
-    const made = await service(t)
+  const form = 'a challenge must be printable ASCII or null'
+  const challenges: [Scheme['challenge'], logged: string | null][] = [[() => { throw new Error(SECRET) }, SECRET], [() => null, null], [() => undefined as never, form], [() => 'Test realm="a\r\nset-cookie: x=1"', form], [() => 'Test realm="ü"', form]]
+  for (const [challenge, logged] of challenges) {
+    const log: string[] = []
+    const made = await service(t, {}, { logger: { level: 'error', stream: { write: (line: string) => { log.push(line) } } } })
     const odd = headerScheme('odd', { later: true })
     odd.challenge = challenge
     made.app.get('/x', { onRequest: made.app.defineScheme(odd) }, made.handler)
@@ -223,6 +260,8 @@ t.test('R001 a scheme whose challenge fails still gets its 401 with a challenge'
       t.equal(response.headers['www-authenticate'], 'odd realm="api"')
       t.equal(response.headers['set-cookie'], undefined)
     }
+    const told = log.map((line) => JSON.parse(line) as { msg: string; scheme: string; err: { message: string } }).map(({ msg, scheme, err }) => [msg, scheme, err.message])
+    t.strictSame(told, logged === null ? [] : Array(2).fill(['the challenge of a scheme failed', 'odd', logged]))
     t.equal(made.handled, 0)
   }
 })

@@ -57,6 +57,7 @@ const refused: [title: string, code: string, message: RegExp, declare: (parts: P
   ['schema.security that is no list', 'SECURITY_DIFFERS', /GET \/x/, ({ app }) => app.get('/x', { schema: { security: { a: [] } as never } }, handler), { adoptSchemaSecurity: true }],
   ['schema.security with scopes that are no list', 'SECURITY_DIFFERS', /GET \/x/, ({ app }) => app.get('/x', { schema: { security: [{ a: null }] as never } }, handler), { adoptSchemaSecurity: true }],
   ['adopted schema.security of an unknown scheme', 'SECURITY_UNKNOWN', /GET \/x: nobody/, ({ app }) => app.get('/x', security({ nobody: [] }), handler), { adoptSchemaSecurity: true }],
+  ['hand-written security of several methods', 'SECURITY_NOT_ENFORCED', /GET, POST \/x/, ({ app }) => app.route({ method: ['GET', 'POST'], url: '/x', ...security({ a: [] }), handler })],
   ['publicAccess beside a guard', 'PUBLIC_AND_GUARDED', /GET \/x/, ({ app, a }) => app.get('/x', { onRequest: [a, app.publicAccess('free')] }, handler)],
   ['publicAccess under a guard', 'PUBLIC_AND_GUARDED', /GET \/p\/x/, ({ app, a }) => app.register(async (child) => { child.protect(a); child.get('/x', { onRequest: app.publicAccess('free') }, handler) }, { prefix: '/p' })],
   ['publicAccess without a reason', 'PUBLIC_REASON_MISSING', /publicAccess/, ({ app }) => app.publicAccess(' ')],
@@ -117,7 +118,7 @@ t.test('R122 a policy or a name that is undefined does not boot', async (t) => {
 t.test('options of the wrong type are refused by name, and the caller\'s object is not changed', async (t) => {
   const rows: [string, unknown][] = [
     ['defaultAccess', 'closed'], ['adoptSchemaSecurity', 'yes'], ['trustedProxies', '10.0.0.0/8'], ['trustedProxies', [10]], ['trustedProxies', ['no address']], ['earlierRoutes', true],
-    ['refusal', null], ['refusal', { schema: null, contentType: 'a/b', write () {} }], ['principal', 'false'], ['callbackTimeoutSeconds', 0], ['callbackTimeoutSeconds', '1'], ['callbackTimeoutSeconds', Infinity], ['defaultAcces', 'deny'], ['__proto__x', 1]
+    ['refusal', null], ['refusal', { schema: null, contentType: 'a/b', write () {} }], ['refusal', { schema: 'text', contentType: 'a/b', write () {} }], ['refusal', { schema: {}, contentType: 1, write () {} }], ['refusal', Object.assign(() => {}, { schema: {}, contentType: 'a/b', write () {} })], ['principal', 'false'], ['callbackTimeoutSeconds', 0], ['callbackTimeoutSeconds', '1'], ['callbackTimeoutSeconds', Infinity], ['defaultAcces', 'deny'], ['__proto__x', 1]
   ]
   for (const [name, value] of rows) {
     t.test(`${name}: ${JSON.stringify(value)}`, async (t) => {
@@ -197,13 +198,14 @@ t.test('adoptSchemaSecurity enforces what was written', async (t) => {
     app.get('/scopes', security({ scoped: ['items:read'] }), handler)
     app.get('/optional', security({ a: [] }, {}), handler)
     app.get('/public', security(), handler)
+    app.get('/nobody', security({}), handler)
     app.post('/limited', { onRequest: limitBy('address'), ...security({ a: [] }) }, handler)
     return app.register(async (child) => { child.protect(limitBy('address')); child.get('/x', security({ a: [] }), handler) }, { prefix: '/p' })
   }, { adoptSchemaSecurity: true, defaultAccess: 'deny' })
   const rows: [string, Record<string, string>, number][] = [
     ['/or', {}, 401], ['/or', { 'x-b': 'bob' }, 200], ['/and', { 'x-a': 'alice' }, 401], ['/and', { 'x-a': 'alice', 'x-b': 'bob' }, 200],
     ['/scopes', {}, 401], ['/scopes', { 'x-scoped': 'alice;items:readonly' }, 403], ['/scopes', { 'x-scoped': 'alice;items:read' }, 200],
-    ['/optional', {}, 200], ['/optional', { 'x-a': 'bad' }, 401], ['/public', {}, 200], ['/limited', {}, 401], ['/p/x', {}, 401], ['/p/x', { 'x-a': 'alice' }, 200]
+    ['/optional', {}, 200], ['/optional', { 'x-a': 'bad' }, 401], ['/public', {}, 200], ['/nobody', {}, 200], ['/limited', {}, 401], ['/p/x', {}, 401], ['/p/x', { 'x-a': 'alice' }, 200]
   ]
   for (const [url, headers, status] of rows) {
     t.equal((await app.inject({ method: url === '/limited' ? 'POST' : 'GET', url, headers })).statusCode, status, `${url} with ${JSON.stringify(headers)}`)
@@ -213,6 +215,10 @@ t.test('adoptSchemaSecurity enforces what was written', async (t) => {
   t.same(published['/or'], [{ a: [] }, { b: [] }])
   t.same(published['/and'], [{ a: [], b: [] }])
   t.same(published['/optional'], [{ a: [] }, {}])
+  const declared = Object.fromEntries(app.guardedRoutes().filter(({ method }) => method !== 'HEAD').map(({ url, access, reason, guards }) => [url, { access, reason, guards }]))
+  t.same(declared['/or'], { access: 'guarded', reason: null, guards: [{ name: 'anyOf(allOf(a), allOf(b))', level: 'route' }] })
+  t.same(declared['/optional'], { access: 'optional', reason: null, guards: [{ name: 'optional(anyOf(allOf(a)))', level: 'route' }] })
+  for (const url of ['/public', '/nobody']) t.same(declared[url], { access: 'public', reason: 'schema.security is empty', guards: [{ name: 'publicAccess', level: 'route' }] }, url)
 })
 
 t.test('adopted alternatives ask a scheme once, and keep the limits of the route', async (t) => {

@@ -1,4 +1,5 @@
 // That there is no way round a guard: not by tampering, by mistake or by an odd registration.
+import { extname } from 'node:path'
 import Fastify from 'fastify'
 import t from 'tap'
 import { guards } from '../../plugins/guards.ts'
@@ -166,7 +167,7 @@ t.test('a decorator where its guard was meant is a 500, never the handler', asyn
 })
 
 t.test('another copy of the core does not boot beside the first', async (t) => {
-  const copy = '../../plugins/guards.ts?another-copy'
+  const copy = `../../plugins/guards${extname(import.meta.filename)}?another-copy`
   const { guards: other } = await import(copy) as { guards: typeof guards }
   t.not(other, guards)
   const { app, a, handler } = await service(t)
