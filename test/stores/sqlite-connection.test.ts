@@ -8,7 +8,7 @@ import type { Test } from 'tap'
 
 interface Opened {
   file: string
-  connection: DatabaseSync
+  connection: InstanceType<typeof DatabaseSync>
   told: boolean[]
   /** As Kysely does it. */
   execute (text: string, parameters?: readonly unknown[]): unknown

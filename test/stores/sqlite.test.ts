@@ -38,7 +38,7 @@ t.test('SQLite keeps the contract of the stores', async (t) => {
   }
 })
 
-t.test('a write is on the disk when it is acknowledged: WAL, synchronous FULL; foreign keys hold', async (t) => {
+t.test('a write is on the disk when it is acknowledged: WAL, synchronous FULL; foreign keys hold; no statement writes the schema itself', async (t) => {
   const db = await openSqlite(fileOf(t))
   t.teardown(() => db.destroy())
   const pragma = async (name: string) => Object.values((await sql`pragma ${sql.raw(name)}`.execute(db)).rows[0] ?? {})[0]
@@ -47,6 +47,8 @@ t.test('a write is on the disk when it is acknowledged: WAL, synchronous FULL; f
   t.equal(await pragma('foreign_keys'), 1)
   t.equal(await pragma('busy_timeout'), 2000)
   t.equal(await pragma('trusted_schema'), 0)
+  await pragma('writable_schema = on')
+  await t.rejects(sql`delete from sqlite_schema`.execute(db), { cause: /may not be modified/ })
 })
 
 t.test('three processes start at once on one new file; what each had acknowledged before SIGKILL is there after it', async (t) => {
