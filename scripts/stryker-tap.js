@@ -105,7 +105,9 @@ class TapRunner {
     }
     let nrOfTests = 0
     const killsOf = (/** @type {string} */ id) => this.kills.get(`${sandboxFileName} ${id}`) ?? 0
-    for (const id of [...testFilter ?? this.tests.keys()].sort((a, b) => killsOf(b) - killsOf(a))) {
+    // Of a mutant in a module's body StrykerJS does not know which tests reach it.
+    const ids = mutantActivation === 'static' ? this.tests.keys() : testFilter
+    for (const id of [...ids].sort((a, b) => killsOf(b) - killsOf(a))) {
       nrOfTests += 1
       activate(activeMutant.id)
       const why = await this.attempt(id)

@@ -81,6 +81,21 @@ t.test('what is exceeded or cannot be counted is refused, and the handler does n
   }
 })
 
+t.test('one that is counted alone asks nobody for credentials, at once and by promise', async (t) => {
+  const rows: [consume: Limit['consume'], status: number][] = [
+    [() => full, 429], [() => Promise.resolve(full), 429], [() => { throw new Error('away') }, 503], [() => Promise.reject(new Error('away')), 503]
+  ]
+  for (const [consume, status] of rows) {
+    const app = Fastify()
+    t.teardown(() => app.close())
+    await app.register(guards)
+    app.get('/x', { onRequest: [limitGuard({ ...limit('alone'), consume }), app.defineScheme(headerScheme('a'))] }, () => 'ok')
+    const response = await app.inject({ url: '/x', headers: credentials })
+    t.equal(response.statusCode, status)
+    t.equal(response.headers['www-authenticate'], undefined)
+  }
+})
+
 t.test('a limit that has nothing to say of a request lets it go on, and is not told', async (t) => {
   const { app } = await service(t, async (names) => names.map(() => null))
   const response = await app.inject({ url: '/x', headers: credentials })
