@@ -77,7 +77,7 @@ export interface Settings {
 
 const defaultPolicy = "default-src 'none'; frame-ancestors 'none'"
 const defaultPagePolicy = "default-src 'none'; script-src 'self' 'nonce'; style-src 'self' 'nonce'; img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
-const NONCE = / ?'nonce'/g
+const NONCE = /(?<! ) *'nonce'/g
 const YEAR = 31_536_000
 
 interface Choice {

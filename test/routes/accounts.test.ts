@@ -242,8 +242,8 @@ t.test('R006 R130 R131 R133 R134 what POST /token refuses, in the shape of RFC 6
     ['R181 a form by another name', { ...good, headers: { 'content-type': 'application/x-www-form-urlencoded garbage' } }, { status: 415, error: 'invalid_request' }],
     ['R117 multipart', { headers: { 'content-type': 'multipart/form-data; boundary=x' }, payload: '--x--' }, { status: 415, error: 'invalid_request' }],
     ['R180 more than 16 KiB', form({ ...grant, scope: 'x'.repeat(20_000) }), { status: 413, error: 'invalid_request' }],
-    ['R133 a client that is not known', form({ ...grant, client_id: 'other' }), { status: 401, error: 'invalid_client' }],
-    ['R133 a secret for a client that has none', form({ ...grant, client_id: 'demo', client_secret: 'x' }), { status: 401, error: 'invalid_client' }],
+    ['R001 R133 a client that is not known', form({ ...grant, client_id: 'other' }), { status: 401, error: 'invalid_client', challenge: basicChallenge }],
+    ['R001 R133 a secret for a client that has none', form({ ...grant, client_id: 'demo', client_secret: 'x' }), { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['R133 Basic with a name', { ...good, headers: { ...good.headers, ...basicOf('other', 'x') } }, { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['R133 Bearer', { ...good, headers: { ...good.headers, authorization: 'Bearer abc' } }, { status: 401, error: 'invalid_client', challenge: basicChallenge }],
     ['R003 Authorization twice', { ...good, headers: { ...good.headers, authorization: ['Basic Og==', 'Basic Og=='] } }, { status: 400, error: 'invalid_request' }]
