@@ -4,6 +4,7 @@ import t from 'tap'
 import { addCsrfVary, csrfOf, isHandshake } from '../../guards/csrf.ts'
 import { compilePlan } from '../../guards/plan.ts'
 import { beginState, onUpgrade, stateOf } from '../../guards/state.ts'
+import { guards } from '../../plugins/guards.ts'
 import { headerScheme } from '../fixtures/header-scheme.ts'
 import type { CsrfProof } from '../../guards/csrf.ts'
 
@@ -32,6 +33,22 @@ t.test('R110 what is to be proven follows from the schemes of the route, the met
     const plan = { schemes, crossSite: how.crossSite === true ? crossSite : [] }
     t.equal(csrfOf(plan, method, { inForm: how.inForm ?? false, webSocket: how.webSocket ?? false }), proof, `${schemes.map(({ name }) => name).join(', ')} ${method} ${JSON.stringify(how)}`)
   }
+})
+
+t.test('R110 what asks for a WebSocket by ambient credentials is refused where nothing judges it, on whatever route', async (t) => {
+  const log: string[] = []
+  const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { log.push(line) } } } })
+  t.teardown(() => app.close())
+  await app.register(guards)
+  let handled = 0
+  app.get('/x', { onRequest: app.defineScheme({ ...headerScheme('basic'), ambient: true }) }, () => { handled += 1; return 'ok' })
+  t.equal((await app.inject({ url: '/x', headers: { 'x-basic': 'alice', upgrade: 'h2c' } })).statusCode, 200)
+  const refused = await app.inject({ url: '/x', headers: { 'x-basic': 'alice', upgrade: 'websocket' } })
+  t.equal(refused.statusCode, 403)
+  t.match(refused.json(), { code: 'cross_site_request' })
+  t.equal(refused.headers['www-authenticate'], undefined)
+  t.equal(handled, 1)
+  t.match(log.join(''), '"reason":"csrf is not registered"')
 })
 
 t.test('R112 Vary names the evidence once, beside what others wrote', async (t) => {
